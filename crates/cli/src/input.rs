@@ -1,0 +1,135 @@
+//! `FILE.rs|OBJ`: what a verb works on, either built from source or read as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bpfasm::object::kernel::ProgramType;
+use bpfasm::object::{Function, Object, elf};
+
+use crate::build::{self, Cpu, Request, Sample, Target};
+use crate::error::Error;
+
+/// The first bytes of an ELF file.
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
+/// How a program file is to be built, where the verb is given one.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Staging {
+    /// The newest instructions to use in building FILE.rs
+    #[arg(long, value_enum, default_value_t = Cpu::V3)]
+    pub cpu: Cpu,
+    /// A value for a host argument of the program
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub set: Vec<String>,
+}
+
+/// Takes `NAME=VALUE` as it is, once it has both.
+///
+/// # Errors
+///
+/// No `=`, or nothing before it.
+pub fn name_and_value(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err("a host argument is set as NAME=VALUE".to_owned()),
+    }
+}
+
+impl Staging {
+    /// The request that builds `file` for a target.
+    pub fn request(&self, file: &Path, target: Target, ir: bool) -> Request {
+        Request { file: file.to_owned(), target, cpu: self.cpu, set: self.set.clone(), ir }
+    }
+}
+
+/// An object to work on, and what came with it.
+#[derive(Debug)]
+pub struct Input {
+    /// The path it was named by.
+    pub path: PathBuf,
+    /// The object.
+    pub object: Object,
+    /// The samples of its source; `None` for an object file, which can't hold any.
+    pub samples: Option<Vec<Sample>>,
+}
+
+impl Input {
+    /// Builds a program file for this machine's kernel, or reads an object.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, does not build, or is neither.
+    pub fn open(path: &Path, staging: &Staging) -> Result<Self, Error> {
+        if is_source(path) {
+            let built = build::build(&staging.request(path, Target::NATIVE, false))?;
+            let object = read_object(path, &built.object)?;
+            return Ok(Self { path: path.to_owned(), object, samples: Some(built.samples) });
+        }
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), object: read_object(path, &bytes)?, samples: None })
+    }
+
+    /// The one program that is meant: the one named, or the only one that `fits`.
+    ///
+    /// # Errors
+    ///
+    /// No program is named so, none fits, or several do and none is named.
+    pub fn pick(&self, name: Option<&str>, what: &'static str, fits: impl Fn(&Function) -> bool) -> Result<&Function, Error> {
+        let have = || self.object.programs().map(describe).collect();
+        let mut fitting = self.object.programs().filter(|function| fits(function));
+        match (name, fitting.next(), fitting.next()) {
+            (Some(name), ..) => {
+                let function = self.object.program(name);
+                let function = function.ok_or_else(|| Error::NoSuchProgram { name: name.to_owned(), have: have() })?;
+                match fits(function) {
+                    true => Ok(function),
+                    false => Err(Error::DoesNotFit { program: describe(function), what }),
+                }
+            }
+            (None, Some(function), None) => Ok(function),
+            (None, Some(_), Some(_)) => Err(Error::SeveralPrograms {
+                have: self.object.programs().filter(|function| fits(function)).map(describe).collect(),
+            }),
+            (None, None, _) => Err(Error::NothingFits { path: self.path.clone(), what, have: have() }),
+        }
+    }
+
+    /// The programs meant: the one named, or all.
+    ///
+    /// # Errors
+    ///
+    /// No program is named so.
+    pub fn programs(&self, name: Option<&str>) -> Result<Vec<&Function>, Error> {
+        match name {
+            Some(_) => self.pick(name, "", |_| true).map(|function| vec![function]),
+            None => Ok(self.object.programs().collect()),
+        }
+    }
+}
+
+/// Whether a path is a program file's.
+pub fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+/// Reads an ELF object; `path` is for the error alone.
+///
+/// # Errors
+///
+/// The bytes are not those of an object that can be read.
+pub fn read_object(path: &Path, bytes: &[u8]) -> Result<Object, Error> {
+    if !bytes.starts_with(ELF_MAGIC) {
+        return Err(Error::NotAnObject { path: path.to_owned() });
+    }
+    elf::read(bytes).map_err(|source| Error::Object { path: path.to_owned(), source })
+}
+
+/// A program as a list of them names it: `tc_ingress (tc)`.
+pub fn describe(function: &Function) -> String {
+    format!("{} ({})", function.name, function.section)
+}
+
+/// The type that a program's section gives it.
+pub fn program_type(function: &Function) -> Option<ProgramType> {
+    function.section_kind().map(|kind| kind.program_type)
+}

@@ -1,0 +1,99 @@
+//! How many low bits of a value can be other than zero.
+
+use crate::fold::width_bits;
+use crate::ir::{BinOp, Block, Cfg, Function, Op, Operand, Size, Space, Table, Terminator, Value, Width};
+
+/// An upper bound of each value's significant bits.
+///
+/// Pointers look like numbers to the IR: the kernel rewrites 32-bit loads from the context to loads of whole pointers, so such a load
+/// counts as 64 bits.
+pub(crate) struct Bits {
+    of: Table<Value, u8>,
+}
+
+impl Bits {
+    pub(crate) fn new(function: &Function) -> Bits {
+        Bits { of: Table::filled(64, function.value_count as usize) }
+    }
+
+    /// The bounds of everything in `function`.
+    pub(crate) fn of_function(function: &Function, cfg: &Cfg) -> Bits {
+        let mut bits = Bits::new(function);
+        for &block in cfg.order() {
+            bits.enter(function, cfg, block);
+            for inst in &function.blocks[block].insts {
+                bits.define(inst.result, &inst.op);
+            }
+        }
+        bits
+    }
+
+    /// Bounds the parameters of `block`, if all its predecessors come before it in the graph's order.
+    pub(crate) fn enter(&mut self, function: &Function, cfg: &Cfg, block: Block) {
+        let params = &function.blocks[block].params;
+        let preds = cfg.preds(block);
+        if params.is_empty() || preds.iter().any(|&pred| cfg.position(pred) >= cfg.position(block)) {
+            return;
+        }
+        for (index, &param) in params.iter().enumerate() {
+            let argument = |&pred: &Block| match &function.blocks[pred].term {
+                Terminator::Jump { args, .. } => self.operand(args[index]),
+                _ => 64,
+            };
+            self.of[param] = preds.iter().map(argument).max().unwrap_or(64);
+        }
+    }
+
+    /// Bounds the result of an operation whose operands are bounded.
+    pub(crate) fn define(&mut self, result: Value, op: &Op) {
+        self.of[result] = self.result(op);
+    }
+
+    /// The bound of an operand.
+    pub(crate) fn operand(&self, operand: Operand) -> u8 {
+        match operand {
+            Operand::Value(value) => self.of[value],
+            Operand::Const(number) => significant(number),
+            Operand::Net(net) => size_bits(net.size),
+        }
+    }
+
+    fn result(&self, op: &Op) -> u8 {
+        match *op {
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::Call { .. } | Op::Store { .. } => 64,
+            Op::Load { space: Space::Context, size: Size::W, .. } => 64,
+            Op::Load { size, .. } | Op::NetSwap { size, .. } => size_bits(size),
+            Op::SignExtend { from, a } if self.operand(a) < size_bits(from) => self.operand(a),
+            Op::SignExtend { .. } => 64,
+            Op::Bin { op, width, a, b } => self.bin(op, width, a, b),
+        }
+    }
+
+    fn bin(&self, op: BinOp, width: Width, a: Operand, b: Operand) -> u8 {
+        let full = width.bits();
+        let (x, y) = (self.operand(a).min(full), self.operand(b).min(full));
+        let count = b.as_const().and_then(|count| u8::try_from(count & u64::from(width_bits(width) - 1)).ok());
+        let bound = match op {
+            BinOp::And => x.min(y),
+            BinOp::Or | BinOp::Xor => x.max(y),
+            BinOp::Add => x.max(y) + 1,
+            BinOp::Mul => x + y,
+            BinOp::Div | BinOp::Mod => x,
+            BinOp::Lsh => count.map_or(full, |count| x + count),
+            BinOp::Rsh => x.saturating_sub(count.unwrap_or(0)),
+            BinOp::Arsh if x < full => x.saturating_sub(count.unwrap_or(0)),
+            BinOp::Sub | BinOp::SDiv | BinOp::SMod | BinOp::Arsh => full,
+        };
+        bound.min(full)
+    }
+}
+
+/// How many bits `size` has.
+pub(crate) fn size_bits(size: Size) -> u8 {
+    size.bytes() * 8
+}
+
+/// The bits of a number up to its highest one.
+fn significant(number: u64) -> u8 {
+    u8::try_from(64 - number.leading_zeros()).expect("at most 64")
+}

@@ -1,0 +1,239 @@
+//! The control-flow graph made plain: no detours, no chains of blocks, nothing that the entry does not reach.
+//!
+//! - An edge to an empty block that jumps on leads to where that block jumps.
+//! - A jump to an empty block that returns its parameter is a return.
+//! - A branch whose sides agree is a jump.
+//! - A block with one predecessor that jumps to it becomes part of that one.
+//! - Blocks are stored in reverse postorder.
+
+use super::substitution::Substitution;
+use crate::ir::{Block, BlockData, Cfg, Function, Operand, Table, Terminator};
+
+pub(super) fn run(function: &mut Function) -> bool {
+    let mut changed = thread(function);
+    let cfg = Cfg::new(function);
+    changed |= merge(function, &cfg);
+    changed |= compact(function);
+    changed
+}
+
+/// Redirects edges past empty blocks.
+fn thread(function: &mut Function) -> bool {
+    let mut ends = Table::filled(None, function.blocks.len());
+    for block in function.blocks.keys() {
+        find_end(function, &mut ends, block);
+    }
+    let returned = returned_params(function);
+    let mut changed = false;
+    for data in function.blocks.values_mut() {
+        data.term.for_each_successor(|target| {
+            if let Some(end) = ends[*target].filter(|end| end != target) {
+                *target = end;
+                changed = true;
+            }
+        });
+        let plain = match &data.term {
+            Terminator::Branch { then, otherwise, .. } if then == otherwise => Terminator::jump(*then),
+            Terminator::Jump { target, args } => match returned[*target] {
+                Some(index) => Terminator::Return(args[index]),
+                None => continue,
+            },
+            _ => continue,
+        };
+        data.term = plain;
+        changed = true;
+    }
+    changed
+}
+
+/// Where control ends up that goes to `block`: past every empty block, unless they form a circle.
+fn find_end(function: &Function, ends: &mut Table<Block, Option<Block>>, block: Block) {
+    let mut path = Vec::new();
+    let mut at = block;
+    let end = loop {
+        if let Some(end) = ends[at] {
+            break end;
+        }
+        // A circle of empty blocks ends where it is entered.
+        ends[at] = Some(at);
+        match &function.blocks[at] {
+            BlockData { params, insts, term: Terminator::Jump { target, args }, .. }
+                if params.is_empty() && insts.is_empty() && args.is_empty() =>
+            {
+                path.push(at);
+                at = *target;
+            }
+            _ => break at,
+        }
+    };
+    for passed in path {
+        ends[passed] = Some(end);
+    }
+}
+
+/// For each block that does nothing but return one of its parameters, which one.
+fn returned_params(function: &Function) -> Table<Block, Option<usize>> {
+    let mut returned = Table::filled(None, function.blocks.len());
+    for (block, data) in function.blocks.iter() {
+        if let (true, Terminator::Return(Operand::Value(value))) = (data.insts.is_empty(), &data.term) {
+            returned[block] = data.params.iter().position(|param| param == value);
+        }
+    }
+    returned
+}
+
+/// Joins blocks with their only predecessors.
+fn merge(function: &mut Function, cfg: &Cfg) -> bool {
+    let mut substitution = Substitution::new(function);
+    let mut changed = false;
+    for &block in cfg.order() {
+        // The block whose end `block` has by now.
+        let mut last = block;
+        while let Terminator::Jump { target, .. } = function.blocks[block].term {
+            if target == block || cfg.preds(target) != [last] {
+                break;
+            }
+            let gone = BlockData::new(function.blocks[target].term_loc);
+            let next = std::mem::replace(&mut function.blocks[target], gone);
+            let data = &mut function.blocks[block];
+            if let Terminator::Jump { args, .. } = std::mem::replace(&mut data.term, next.term) {
+                for (param, arg) in next.params.into_iter().zip(args) {
+                    substitution.replace(param, arg);
+                }
+            }
+            data.insts.extend(next.insts);
+            data.term_loc = next.term_loc;
+            last = target;
+            changed = true;
+        }
+    }
+    substitution.apply(function);
+    changed
+}
+
+/// Stores the reachable blocks alone, in reverse postorder.
+fn compact(function: &mut Function) -> bool {
+    let cfg = Cfg::new(function);
+    if cfg.order().len() == function.blocks.len() && cfg.order().is_sorted() {
+        return false;
+    }
+    let mut blocks = Table::new();
+    for &block in cfg.order() {
+        let gone = BlockData::new(function.blocks[block].term_loc);
+        let mut data = std::mem::replace(&mut function.blocks[block], gone);
+        data.term.for_each_successor(|target| {
+            if let Some(position) = cfg.position(*target) {
+                *target = Block(position);
+            }
+        });
+        blocks.push(data);
+    }
+    function.blocks = blocks;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test::becomes;
+
+    #[test]
+    fn edges_skip_empty_blocks_and_chains_become_one() {
+        becomes(
+            super::run,
+            "
+block0:
+  v0 = context
+  jump block4
+block1:
+  jump block2
+block2:
+  jump block3
+block3:
+  return 1
+block4:
+  v1 = load.w context v0 + 0
+  jump block5(v1)
+block5(v2):
+  branch.eq32 v2, 0, block1, block6
+block6:
+  branch.eq32 v2, 1, block2, block7
+block7:
+  return v2",
+            "
+block0:
+  v0 = context
+  v1 = load.w context v0 + 0
+  branch.eq32 v1, 0, block3, block1
+block1:
+  branch.eq32 v1, 1, block3, block2
+block2:
+  return v1
+block3:
+  return 1",
+        );
+    }
+
+    #[test]
+    fn a_branch_that_agrees_with_itself_is_a_jump() {
+        becomes(
+            super::run,
+            "
+block0:
+  v0 = context
+  branch.eq64 v0, 0, block1, block2
+block1:
+  jump block2
+block2:
+  return v0",
+            "
+block0:
+  v0 = context
+  return v0",
+        );
+    }
+
+    #[test]
+    fn a_jump_to_a_return_returns() {
+        becomes(
+            super::run,
+            "
+block0:
+  v0 = context
+  branch.eq64 v0, 0, block1, block2
+block1:
+  jump block3(1, 5)
+block2:
+  v1 = load.w context v0 + 0
+  jump block3(2, v1)
+block3(v2, v3):
+  return v3",
+            "
+block0:
+  v0 = context
+  branch.eq64 v0, 0, block1, block2
+block1:
+  return 5
+block2:
+  v1 = load.w context v0 + 0
+  return v1",
+        );
+    }
+
+    #[test]
+    fn circles_stay_circles() {
+        let circle = "
+block0:
+  v0 = context
+  branch.eq64 v0, 0, block1, block2
+block1:
+  jump block1
+block2:
+  return 0";
+        becomes(super::run, circle, circle);
+        becomes(
+            super::run,
+            &circle.replace("  jump block1\n", "  jump block3\n").replace("return 0", "return 0\nblock3:\n  jump block1"),
+            circle,
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! Verdicts: what a program may answer, a type a kind of program.
+
+use bpfasm_codegen::ir::{DataType, Operand, Size};
+
+use crate::value::{U32, handle};
+
+/// What a program returns.
+#[diagnostic::on_unimplemented(message = "a program cannot return `{Self}`", note = "return a verdict such as `TcAction::OK`")]
+pub trait Verdict: Copy {
+    #[doc(hidden)]
+    fn result(self) -> Operand;
+    /// Its number and name, where it is known.
+    #[doc(hidden)]
+    fn known(self) -> Option<(u32, &'static str)>;
+}
+
+macro_rules! verdicts {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $number:expr, $printed:literal;)* })*) => { $(
+        handle! {
+            $(#[$doc])*
+            $name, Size::W, DataType::Int { name: "int", bytes: 4, signed: true }
+        }
+
+        impl $name { $(
+            $(#[$value_doc])*
+            pub const $value: $name = $name(Operand::Const($number));
+        )* }
+
+        impl From<U32> for $name {
+            /// The verdict with this number.
+            fn from(number: U32) -> $name {
+                $name(number.0)
+            }
+        }
+
+        impl Verdict for $name {
+            fn result(self) -> Operand {
+                self.0
+            }
+            fn known(self) -> Option<(u32, &'static str)> {
+                let Operand::Const(number) = self.0 else { return None };
+                let name = match number {
+                    $($number => $printed,)*
+                    _ => "",
+                };
+                Some((u32::try_from(number).ok()?, name))
+            }
+        }
+    )* };
+}
+
+verdicts! {
+    /// What the traffic control layer does with a packet (`TC_ACT_*`, `include/uapi/linux/pkt_cls.h`).
+    ///
+    /// Of cls_bpf in direct-action mode the kernel honours these; any other number acts as [`UNSPEC`](TcAction::UNSPEC).
+    TcAction {
+        /// Go on with the next filter.
+        UNSPEC = 0xffff_ffff, "TC_ACT_UNSPEC";
+        /// Let the packet pass.
+        OK = 0, "TC_ACT_OK";
+        /// Drop it.
+        SHOT = 2, "TC_ACT_SHOT";
+        /// The packet was taken; it counts as passed on.
+        STOLEN = 4, "TC_ACT_STOLEN";
+        /// Send it where the redirect helper said.
+        REDIRECT = 7, "TC_ACT_REDIRECT";
+        /// Drop it and hand it to the CPU of an offloading device.
+        TRAP = 8, "TC_ACT_TRAP";
+    }
+}

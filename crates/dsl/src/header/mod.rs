@@ -1,0 +1,204 @@
+//! Protocol headers as typed views of packet bytes.
+
+mod net;
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use bpfasm_codegen::ir::{Op, Operand, Space};
+
+use crate::stage;
+use crate::value::{Be16, Be32, Mac, Scalar, U32};
+
+pub use net::{EthHdr, EthHdrView, Ipv4Hdr, Ipv4HdrView, TcpHdr, TcpHdrView, UdpHdr, UdpHdrView};
+
+/// A protocol header: a struct of kernel values, laid out without padding in the order of its fields.
+///
+/// Derive it. `#[derive(Header)] struct Ports { source: Be16, dest: Be16 }` gives
+/// - the offsets of the fields in bytes as constants, `Ports::dest`;
+/// - a view `PortsView` with a method a field: `dest()` reads it, `set_dest(value)` writes it.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no protocol header", note = "add `#[derive(Header)]` to it")]
+pub trait Header {
+    /// Its size in bytes.
+    const SIZE: u32;
+    /// The view of it, with a method a field.
+    #[doc(hidden)]
+    type View: From<Bytes>;
+}
+
+/// A place in memory that is known to be good.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Bytes {
+    space: Space,
+    base: Operand,
+    off: i16,
+}
+
+impl Bytes {
+    pub(crate) fn new(space: Space, base: Operand, off: i16) -> Bytes {
+        Bytes { space, base, off }
+    }
+    /// The operand and offset of the byte at `offset`.
+    fn at(&self, offset: u32) -> i16 {
+        // Headers end below 64 KiB and begin where a packet can: the sum was checked when the view was made.
+        i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
+    }
+    /// Reads a field.
+    #[track_caller]
+    pub fn load<T: Field>(&self, offset: u32) -> T {
+        T::load(self, offset)
+    }
+    /// Writes a field.
+    #[track_caller]
+    pub fn store<T: Field>(&mut self, offset: u32, value: T) {
+        value.store(self, offset);
+    }
+}
+
+/// A type that a header can have as a field.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a header",
+    note = "fields are kernel values (`U8`, `Be16`, …), `Mac`, and arrays of them"
+)]
+pub trait Field: Sized {
+    /// Its size in bytes.
+    #[doc(hidden)]
+    const BYTES: u32;
+    #[doc(hidden)]
+    #[track_caller]
+    fn load(bytes: &Bytes, offset: u32) -> Self;
+    #[doc(hidden)]
+    #[track_caller]
+    fn store(self, bytes: &mut Bytes, offset: u32);
+}
+
+impl<T: Scalar> Field for T {
+    const BYTES: u32 = T::SIZE.bytes() as u32;
+
+    #[track_caller]
+    fn load(bytes: &Bytes, offset: u32) -> T {
+        let Bytes { space, base, .. } = *bytes;
+        T::from_operand(stage::emit(Op::Load { space, size: T::SIZE, base, off: bytes.at(offset) }))
+    }
+
+    #[track_caller]
+    fn store(self, bytes: &mut Bytes, offset: u32) {
+        let Bytes { space, base, .. } = *bytes;
+        stage::emit(Op::Store { space, size: T::SIZE, base, off: bytes.at(offset), value: self.operand() });
+    }
+}
+
+impl<T: Field, const N: usize> Field for [T; N] {
+    const BYTES: u32 = T::BYTES * N as u32;
+
+    #[track_caller]
+    fn load(bytes: &Bytes, offset: u32) -> [T; N] {
+        let mut next = offset;
+        [(); N].map(|()| {
+            let item = T::load(bytes, next);
+            next += T::BYTES;
+            item
+        })
+    }
+
+    #[track_caller]
+    fn store(self, bytes: &mut Bytes, offset: u32) {
+        let mut next = offset;
+        for item in self {
+            item.store(bytes, next);
+            next += T::BYTES;
+        }
+    }
+}
+
+impl Field for Mac {
+    const BYTES: u32 = 6;
+
+    #[track_caller]
+    fn load(bytes: &Bytes, offset: u32) -> Mac {
+        Mac { high: Be32::load(bytes, offset), low: Be16::load(bytes, offset + 4) }
+    }
+
+    #[track_caller]
+    fn store(self, bytes: &mut Bytes, offset: u32) {
+        self.high.store(bytes, offset);
+        self.low.store(bytes, offset + 4);
+    }
+}
+
+/// A header in the packet, proven to lie inside of it. It lives as long as the context is not asked to change the packet.
+#[derive(Debug)]
+pub struct Pkt<'a, T: Header> {
+    view: T::View,
+    context: PhantomData<&'a T>,
+}
+
+/// A header in the packet that may be written.
+#[derive(Debug)]
+pub struct PktMut<'a, T: Header> {
+    view: T::View,
+    context: PhantomData<&'a mut T>,
+}
+
+impl<T: Header> Pkt<'_, T> {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Pkt { view: bytes.into(), context: PhantomData }
+    }
+}
+
+impl<T: Header> PktMut<'_, T> {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        PktMut { view: bytes.into(), context: PhantomData }
+    }
+}
+
+impl<T: Header> Deref for Pkt<'_, T> {
+    type Target = T::View;
+    fn deref(&self) -> &T::View {
+        &self.view
+    }
+}
+
+impl<T: Header> Deref for PktMut<'_, T> {
+    type Target = T::View;
+    fn deref(&self) -> &T::View {
+        &self.view
+    }
+}
+
+impl<T: Header> DerefMut for PktMut<'_, T> {
+    fn deref_mut(&mut self) -> &mut T::View {
+        &mut self.view
+    }
+}
+
+/// Where something begins in a packet, in bytes: known now, or a kernel value.
+///
+/// The verifier must see that a kernel value is small: `header_len()` is; mask others.
+#[derive(Clone, Copy, Debug)]
+pub struct Offset {
+    pub(crate) value: Option<Operand>,
+    pub(crate) bytes: i64,
+}
+
+macro_rules! offsets {
+    ($($host:ty)*) => { $(
+        impl From<$host> for Offset {
+            fn from(bytes: $host) -> Offset {
+                Offset { value: None, bytes: bytes.into() }
+            }
+        }
+    )* };
+}
+
+offsets!(u8 u16 u32 i32);
+
+impl From<U32> for Offset {
+    fn from(offset: U32) -> Offset {
+        match offset.operand() {
+            Operand::Const(known) => Offset { value: None, bytes: i64::try_from(known).unwrap_or(i64::MAX) },
+            value => Offset { value: Some(value), bytes: 0 },
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Ethernet, IPv4, TCP and UDP.
+
+use bpfasm_macros::Header;
+
+use crate::value::{Be16, Be32, Mac, U8, U32};
+
+/// An Ethernet header (`struct ethhdr`, `include/uapi/linux/if_ether.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct EthHdr {
+    /// The destination.
+    pub dst: Mac,
+    /// The source.
+    pub src: Mac,
+    /// What the frame carries: `ETH_P_*`.
+    pub ethertype: Be16,
+}
+
+/// An IPv4 header without its options (RFC 791; `struct iphdr`, `include/uapi/linux/ip.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct Ipv4Hdr {
+    /// Version in the upper four bits, header length in 32-bit words in the lower four.
+    pub ver_ihl: U8,
+    /// Type of service.
+    pub tos: U8,
+    /// Length of header and payload in bytes.
+    pub tot_len: Be16,
+    /// Identification, the same for all fragments of a packet.
+    pub id: Be16,
+    /// Flags in the upper three bits, fragment offset in units of 8 bytes in the others.
+    pub frag_off: Be16,
+    /// Hops left.
+    pub ttl: U8,
+    /// What the packet carries: `IPPROTO_*`.
+    pub protocol: U8,
+    /// Header checksum.
+    pub check: Be16,
+    /// Source address.
+    pub saddr: Be32,
+    /// Destination address.
+    pub daddr: Be32,
+}
+
+impl Ipv4HdrView {
+    /// The header's length with its options, in bytes: at most 60.
+    #[track_caller]
+    pub fn header_len(&self) -> U32 {
+        (U32::from(self.ver_ihl()) & 0xf) << 2
+    }
+
+    /// The protocol version: 4.
+    #[track_caller]
+    pub fn version(&self) -> U32 {
+        U32::from(self.ver_ihl()) >> 4
+    }
+
+    /// Whether this is a fragment that does not begin with the transport header: splits the path.
+    #[track_caller]
+    pub fn is_later_fragment(&self) -> bool {
+        self.frag_off() & 0x1fff != 0
+    }
+}
+
+/// A TCP header without its options (RFC 9293; `struct tcphdr`, `include/uapi/linux/tcp.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct TcpHdr {
+    /// Source port.
+    pub source: Be16,
+    /// Destination port.
+    pub dest: Be16,
+    /// Sequence number.
+    pub seq: Be32,
+    /// Acknowledgment number.
+    pub ack_seq: Be32,
+    /// Header length in 32-bit words in the upper four bits; the others are reserved.
+    pub data_off: U8,
+    /// FIN, SYN, RST, PSH, ACK, URG, ECE, CWR from the lowest bit up.
+    pub flags: U8,
+    /// Window.
+    pub window: Be16,
+    /// Checksum of pseudo-header, header and data.
+    pub check: Be16,
+    /// Urgent pointer.
+    pub urg_ptr: Be16,
+}
+
+impl TcpHdrView {
+    /// The header's length with its options, in bytes: at most 60.
+    #[track_caller]
+    pub fn header_len(&self) -> U32 {
+        (U32::from(self.data_off()) >> 4) << 2
+    }
+}
+
+/// A UDP header (RFC 768; `struct udphdr`, `include/uapi/linux/udp.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct UdpHdr {
+    /// Source port.
+    pub source: Be16,
+    /// Destination port.
+    pub dest: Be16,
+    /// Length of header and data in bytes.
+    pub len: Be16,
+    /// Checksum of pseudo-header, header and data; 0 where there is none.
+    pub check: Be16,
+}

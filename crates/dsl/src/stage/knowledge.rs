@@ -1,0 +1,200 @@
+//! What a path knows: values it has computed, answers it has been given, packet bytes it has proven.
+//!
+//! Everything known is recorded with the block in which it became known, and holds wherever that block is on the current path: after
+//! a join the blocks inside of the joined construct are off the path, and what they taught is forgotten with them.
+
+use bpfasm_codegen::fold;
+use bpfasm_codegen::ir::{Block, Cond, Effect, Entity, Op, Operand, Space, Value};
+use rustc_hash::FxHashMap;
+
+use super::trace::Question;
+
+/// Which version of each memory a path sees, and its packet pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// The version of each space's content, by [`space_index`].
+    versions: [u32; 4],
+    /// The version of the packet's place: pointers of an older one are dead.
+    generation: u32,
+    /// The packet's start and end, once read.
+    pub packet: Option<(Operand, Operand)>,
+}
+
+/// The bit of [`Memory::changed_since`] that says the packet moved.
+const MOVED: u8 = 1 << 4;
+
+fn space_index(space: Space) -> usize {
+    match space {
+        Space::Context => 0,
+        Space::Packet => 1,
+        Space::Map => 2,
+        Space::Stack => 3,
+    }
+}
+
+impl Memory {
+    pub fn new() -> Memory {
+        Memory { versions: [0; 4], generation: 0, packet: None }
+    }
+
+    /// Takes the effect of the operation that defines `result`.
+    pub fn apply(&mut self, effect: Effect, result: Value) {
+        let version = result.0 * 2 + 1;
+        match effect {
+            Effect::Pure | Effect::Reads(_) => {}
+            Effect::Writes(space) => self.versions[space_index(space)] = version,
+            Effect::Calls { moves_packet } => {
+                self.versions = [version; 4];
+                if moves_packet {
+                    self.generation = version;
+                    self.packet = None;
+                }
+            }
+        }
+    }
+
+    /// Which spaces changed since `before`, as a bit set.
+    pub fn changed_since(&self, before: &Memory) -> u8 {
+        let contents = (0..4).filter(|&i| self.versions[i] != before.versions[i]).fold(0, |set, i| set | 1 << i);
+        if self.generation == before.generation { contents } else { contents | MOVED }
+    }
+
+    /// What all paths see that come to the join in `block` and changed what `changed` says since `before`.
+    pub fn joined(before: &Memory, changed: u8, block: Block) -> Memory {
+        let version = block.0 * 2 + 2;
+        let mut memory = *before;
+        for (i, known) in memory.versions.iter_mut().enumerate() {
+            if changed & 1 << i != 0 {
+                *known = version;
+            }
+        }
+        if changed & MOVED != 0 {
+            memory.generation = version;
+            memory.packet = None;
+        }
+        memory
+    }
+
+    /// Only whether the packet moved: a loop's head takes any change of contents for granted.
+    pub fn moved(changed: u8) -> u8 {
+        changed & MOVED
+    }
+
+    /// The set in which every content changed.
+    pub fn all_contents(changed: u8) -> u8 {
+        changed | 0b1111
+    }
+
+    fn version_seen_by(&self, op: &Op) -> u32 {
+        match op.effect() {
+            Effect::Reads(space) => self.versions[space_index(space)],
+            _ => 0,
+        }
+    }
+}
+
+/// What was learnt, and in which blocks.
+#[derive(Default)]
+pub(crate) struct Knowledge {
+    values: FxHashMap<(Op, u32), Vec<(Block, Value)>>,
+    answers: FxHashMap<Question, Vec<(Block, bool)>>,
+    equal: FxHashMap<(Operand, bool), Vec<(Block, Operand)>>,
+    proven: FxHashMap<(Operand, u32), Vec<(Block, i64)>>,
+    on_path: Vec<bool>,
+    path: Vec<Block>,
+}
+
+impl Knowledge {
+    /// Starts a path anew at `entry`.
+    pub fn restart(&mut self, entry: Block) {
+        while let Some(block) = self.path.pop() {
+            self.on_path[block.index()] = false;
+        }
+        self.enter(entry);
+    }
+
+    /// The path goes on in `block`.
+    pub fn enter(&mut self, block: Block) {
+        if self.on_path.len() <= block.index() {
+            self.on_path.resize(block.index() + 1, false);
+        }
+        self.on_path[block.index()] = true;
+        self.path.push(block);
+    }
+
+    /// The path leaves the blocks behind `scope`, to join others.
+    pub fn leave_to(&mut self, scope: Block) {
+        while let Some(&block) = self.path.last() {
+            if block == scope {
+                return;
+            }
+            self.on_path[block.index()] = false;
+            self.path.pop();
+        }
+    }
+
+    fn latest<T: Copy>(&self, known: Option<&Vec<(Block, T)>>) -> Option<T> {
+        known?.iter().rev().find(|(block, _)| self.on_path[block.index()]).map(|(_, fact)| *fact)
+    }
+
+    /// The value that already holds the result of `op`.
+    pub fn value_of(&self, op: &Op, memory: &Memory) -> Option<Value> {
+        self.latest(self.values.get(&(*op, memory.version_seen_by(op))))
+    }
+
+    /// Remembers the result of `op`.
+    pub fn learn_value(&mut self, block: Block, op: Op, memory: &Memory, value: Value) {
+        self.values.entry((op, memory.version_seen_by(&op))).or_default().push((block, value));
+    }
+
+    /// The answer that the path already implies.
+    pub fn answer(&self, question: &Question) -> Option<bool> {
+        let (canonical, negated) = canonical(question);
+        if let Some(answer) = self.latest(self.answers.get(&canonical)) {
+            return Some(answer != negated);
+        }
+        let equal = self.latest(self.equal.get(&(question.a, wide(question))))?;
+        match (equal, question.b) {
+            (Operand::Const(known), Operand::Const(asked)) => {
+                Some(fold::fold_cond(question.cond, question.width, known, asked))
+            }
+            (Operand::Net(known), Operand::Net(asked)) => match question.cond {
+                Cond::Eq => Some(known == asked),
+                Cond::Ne => Some(known != asked),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Remembers the answer that holds in `block`.
+    pub fn learn_answer(&mut self, block: Block, question: &Question, answer: bool) {
+        let (canonical, negated) = canonical(question);
+        let holds = answer != negated;
+        self.answers.entry(canonical).or_default().push((block, holds));
+        if canonical.cond == Cond::Eq && holds && !matches!(canonical.b, Operand::Value(_)) {
+            self.equal.entry((canonical.a, wide(question))).or_default().push((block, canonical.b));
+        }
+    }
+
+    /// How many bytes from `base` are known to lie inside of the packet.
+    pub fn proven(&self, base: Operand, memory: &Memory) -> i64 {
+        self.latest(self.proven.get(&(base, memory.generation))).unwrap_or(0)
+    }
+
+    /// Remembers that `bytes` from `base` lie inside of the packet.
+    pub fn learn_proven(&mut self, block: Block, base: Operand, memory: &Memory, bytes: i64) {
+        self.proven.entry((base, memory.generation)).or_default().push((block, bytes));
+    }
+}
+
+fn wide(question: &Question) -> bool {
+    question.width == bpfasm_codegen::ir::Width::W64
+}
+
+/// The question with its condition brought to one of a pair, and whether that negates the answer.
+fn canonical(question: &Question) -> (Question, bool) {
+    let negated = matches!(question.cond, Cond::Ne | Cond::Le | Cond::Lt | Cond::SLe | Cond::SLt);
+    let cond = if negated { question.cond.inverse() } else { question.cond };
+    (Question { cond, ..*question }, negated)
+}

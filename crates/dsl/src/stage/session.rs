@@ -1,0 +1,503 @@
+//! One staging: the graph that is built, and the run that is under way.
+
+use bpfasm_codegen::fold;
+use bpfasm_codegen::ir::{
+    BinOp, Block, BlockData, Cond, Effect, Entity, Function, Inst, Loc, NetConst, Op, Operand, Size, SlotData, Space,
+    StackSlot, Terminator, Width,
+};
+use rustc_hash::FxHashMap;
+
+use super::knowledge::{Knowledge, Memory};
+use super::trace::{BlockTrace, End, Event, JoinKey, Question, Traces, describe_op, describe_operand};
+use super::{Caught, Limits, StageError, StageErrorKind};
+
+/// How many steps a dead run may take before it counts as caught in a loop.
+const DEAD_STEPS: u32 = 1 << 20;
+
+/// Where a joined construct began.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    block: Block,
+    position: u32,
+    memory: Memory,
+}
+
+/// What kind of place joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinKind {
+    /// The end of a construct.
+    After,
+    /// The start of a loop's next turn: what the loop changes is unknown.
+    Head,
+}
+
+/// What the run under way is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Following the trace, or building where it ends.
+    Live,
+    /// Checking that a joined continuation would be the same.
+    Shadow,
+    /// Nothing more.
+    Dead,
+}
+
+/// One staging.
+pub(crate) struct Session {
+    function: Function,
+    traces: Traces,
+    joins: FxHashMap<JoinKey, Block>,
+    knowledge: Knowledge,
+    /// Forks whose other way is still to be explored, innermost last.
+    pending: Vec<Block>,
+    /// The block and the event in it where the run is.
+    block: Block,
+    position: usize,
+    memory: Memory,
+    mode: Mode,
+    /// Loop heads that the shadowing run has been through.
+    shadow_heads: Vec<Block>,
+    dead_steps: u32,
+    /// Where the program function returns in this run.
+    return_loc: Option<Loc>,
+    runs: u32,
+    limits: Limits,
+    error: Option<StageError>,
+}
+
+/// The answer to a comparison of constants.
+pub(crate) fn decide(cond: Cond, width: Width, a: Operand, b: Operand) -> Option<bool> {
+    match (a, b) {
+        (Operand::Const(a), Operand::Const(b)) => Some(fold::fold_cond(cond, width, a, b)),
+        (Operand::Net(a), Operand::Net(b)) if cond == Cond::Eq => Some(a == b),
+        (Operand::Net(a), Operand::Net(b)) if cond == Cond::Ne => Some(a != b),
+        _ => None,
+    }
+}
+
+impl Session {
+    pub fn new(limits: Limits, loc: Loc) -> Session {
+        let mut traces = Traces::new();
+        traces.push(BlockTrace::default());
+        let mut session = Session {
+            function: Function::new(loc),
+            traces,
+            joins: FxHashMap::default(),
+            knowledge: Knowledge::default(),
+            pending: Vec::new(),
+            block: Block::new(0),
+            position: 0,
+            memory: Memory::new(),
+            mode: Mode::Live,
+            shadow_heads: Vec::new(),
+            dead_steps: 0,
+            return_loc: None,
+            runs: 0,
+            limits,
+            error: None,
+        };
+        session.begin_run();
+        session
+    }
+
+    fn begin_run(&mut self) {
+        self.runs += 1;
+        self.block = self.function.entry();
+        self.position = 0;
+        self.memory = Memory::new();
+        self.mode = Mode::Live;
+        self.return_loc = None;
+        self.knowledge.restart(self.block);
+    }
+
+    /// Ends a run; whether another one is needed.
+    pub fn end_run(&mut self, result: Result<Operand, Caught>, loc: Loc) -> bool {
+        match result {
+            Ok(value) => {
+                let loc = self.return_loc.take().unwrap_or(loc);
+                self.finish_path(value, loc);
+            }
+            // A dead run has arbitrary answers: what it panics about can happen on no path.
+            Err(_) if self.mode == Mode::Dead => {}
+            Err(caught) => {
+                let at = caught.at.unwrap_or_else(|| loc.into());
+                self.error.get_or_insert(StageError {
+                    program: String::new(),
+                    kind: StageErrorKind::Panic { message: caught.message },
+                    at,
+                });
+            }
+        }
+        if self.error.is_some() {
+            return false;
+        }
+        let Some(fork) = self.pending.pop() else { return false };
+        if self.runs >= self.limits.paths {
+            self.path_limit();
+            return false;
+        }
+        if let End::Fork { taken, .. } = &mut self.traces[fork].end {
+            *taken = false;
+        }
+        self.begin_run();
+        true
+    }
+
+    /// The graph.
+    pub fn finish(self) -> Result<Function, StageError> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.function),
+        }
+    }
+
+    /// Whether the run under way has nothing left to say.
+    pub fn is_dead(&self) -> bool {
+        self.mode == Mode::Dead
+    }
+
+    fn fail(&mut self, kind: StageErrorKind, loc: Loc) {
+        self.mode = Mode::Dead;
+        self.error.get_or_insert_with(|| kind.at(loc));
+    }
+
+    /// Reports an error of the program, unless this run has nothing left to say.
+    pub fn fail_at(&mut self, kind: StageErrorKind, loc: Loc) {
+        if self.mode != Mode::Dead {
+            self.fail(kind, loc);
+        }
+    }
+
+    fn path_limit(&mut self) {
+        let mut forks: FxHashMap<(&str, u32), (usize, Loc)> = FxHashMap::default();
+        for trace in self.traces.values() {
+            if let End::Fork { loc, .. } = trace.end {
+                forks.entry((loc.file(), loc.line())).or_insert((0, loc)).0 += 1;
+            }
+        }
+        let most = forks.into_iter().max_by_key(|&((file, line), (count, _))| (count, std::cmp::Reverse((file, line))));
+        if let Some((_, (forks, loc))) = most {
+            self.fail(StageErrorKind::PathLimit { limit: self.limits.paths, forks }, loc);
+        }
+    }
+
+    /// Counts a step of a dead run.
+    fn dead_step(&mut self, loc: Loc) {
+        self.dead_steps += 1;
+        if self.dead_steps == DEAD_STEPS {
+            self.error.get_or_insert_with(|| StageErrorKind::EndlessLoop.at(loc));
+        }
+        if self.dead_steps >= DEAD_STEPS {
+            panic!("a loop on a kernel value does not end while staging");
+        }
+    }
+
+    /// The run does `now`, but the trace has something else at this point.
+    fn mismatch(&mut self, now: String, loc: Loc) {
+        let trace = &self.traces[self.block];
+        let recorded = trace.events.get(self.position).map(Event::describe).or_else(|| trace.end.describe());
+        let (before, earlier) = recorded.unwrap_or_else(|| ("nothing more".to_owned(), loc));
+        let earlier = earlier.into();
+        let kind = match self.mode {
+            Mode::Shadow => StageErrorKind::HostStateDiffers { now, before, earlier },
+            _ => StageErrorKind::NotDeterministic { now, before, earlier },
+        };
+        self.fail(kind, loc);
+    }
+
+    /// The recorded event at the run's place, if there is one.
+    fn recorded(&self) -> Option<Event> {
+        self.traces[self.block].events.get(self.position).copied()
+    }
+
+    /// Whether the run is where the trace ends and it may build.
+    fn at_open_end(&self) -> bool {
+        let trace = &self.traces[self.block];
+        self.position == trace.events.len() && trace.end == End::Open
+    }
+
+    fn record(&mut self, event: Event) {
+        self.traces[self.block].events.push(event);
+        self.position += 1;
+    }
+
+    pub fn emit(&mut self, op: Op, loc: Loc) -> Operand {
+        if self.mode == Mode::Dead {
+            self.dead_step(loc);
+            return Operand::Const(0);
+        }
+        match self.recorded() {
+            Some(Event::Op { op: before, result, .. }) if before == op => {
+                self.position += 1;
+                if let Operand::Value(value) = result {
+                    self.memory.apply(op.effect(), value);
+                }
+                return result;
+            }
+            None if self.at_open_end() => {}
+            _ => {
+                self.mismatch(describe_op(&op), loc);
+                return Operand::Const(0);
+            }
+        }
+        if self.mode == Mode::Shadow {
+            self.mode = Mode::Dead;
+            return Operand::Const(0);
+        }
+        self.emit_new(op, loc)
+    }
+
+    fn emit_new(&mut self, op: Op, loc: Loc) -> Operand {
+        let effect = op.effect();
+        let reusable = matches!(effect, Effect::Pure | Effect::Reads(_));
+        let known = if reusable { self.knowledge.value_of(&op, &self.memory) } else { None };
+        let value = match known {
+            Some(value) => value,
+            None => {
+                let value = self.function.new_value();
+                if value.0 >= self.limits.operations {
+                    self.fail(StageErrorKind::TooLong { limit: self.limits.operations }, loc);
+                    return Operand::Const(0);
+                }
+                self.function.blocks[self.block].insts.push(Inst { result: value, op, loc });
+                if reusable {
+                    self.knowledge.learn_value(self.block, op, &self.memory, value);
+                }
+                value
+            }
+        };
+        self.memory.apply(effect, value);
+        self.record(Event::Op { op, result: Operand::Value(value), loc });
+        Operand::Value(value)
+    }
+
+    pub fn fork(&mut self, cond: Cond, width: Width, a: Operand, b: Operand, loc: Loc) -> bool {
+        if self.mode == Mode::Dead {
+            self.dead_step(loc);
+            return false;
+        }
+        let question = match (a, b) {
+            (Operand::Value(_), _) => Question { cond, width, a, b },
+            _ => Question { cond: cond.swapped(), width, a: b, b: a },
+        };
+        match self.recorded() {
+            Some(Event::Known { question: before, answer, .. }) if before == question => {
+                self.position += 1;
+                return answer;
+            }
+            None => {}
+            _ => {
+                self.mismatch(question.describe(), loc);
+                return false;
+            }
+        }
+        match self.traces[self.block].end {
+            End::Fork { question: before, then, otherwise, taken, .. } if before == question => {
+                let way = taken || self.mode == Mode::Shadow;
+                self.go(if way { then } else { otherwise });
+                way
+            }
+            End::Open if self.mode == Mode::Shadow => {
+                self.mode = Mode::Dead;
+                false
+            }
+            End::Open => self.fork_new(question, loc),
+            _ => {
+                self.mismatch(question.describe(), loc);
+                false
+            }
+        }
+    }
+
+    fn fork_new(&mut self, question: Question, loc: Loc) -> bool {
+        if let Some(answer) = self.knowledge.answer(&question) {
+            self.record(Event::Known { question, answer, loc });
+            return answer;
+        }
+        let (then, otherwise) = (self.new_block(loc), self.new_block(loc));
+        let Question { cond, width, a, b } = question;
+        self.end_block(Terminator::Branch { cond, width, a, b, then, otherwise }, loc);
+        self.traces[self.block].end = End::Fork { question, then, otherwise, taken: true, loc };
+        self.pending.push(self.block);
+        self.knowledge.learn_answer(then, &question, true);
+        self.knowledge.learn_answer(otherwise, &question, false);
+        self.go(then);
+        true
+    }
+
+    fn new_block(&mut self, loc: Loc) -> Block {
+        self.traces.push(BlockTrace::default());
+        self.function.blocks.push(BlockData::new(loc))
+    }
+
+    fn end_block(&mut self, term: Terminator, loc: Loc) {
+        let block = &mut self.function.blocks[self.block];
+        block.term = term;
+        block.term_loc = loc;
+    }
+
+    fn go(&mut self, block: Block) {
+        self.block = block;
+        self.position = 0;
+        self.knowledge.enter(block);
+    }
+
+    /// The program function returns from here.
+    pub fn returns_at(&mut self, loc: Loc) {
+        self.return_loc = Some(loc);
+    }
+
+    /// A program's path ends with `value`.
+    fn finish_path(&mut self, value: Operand, loc: Loc) {
+        if self.mode == Mode::Dead {
+            return;
+        }
+        match self.traces[self.block].end {
+            End::Open if self.mode == Mode::Live && self.at_open_end() => {
+                self.end_block(Terminator::Return(value), loc);
+                self.traces[self.block].end = End::Return { value, loc };
+            }
+            End::Return { value: before, .. } if before == value && self.recorded().is_none() => {}
+            End::Open if self.mode == Mode::Shadow && self.at_open_end() => {}
+            _ => self.mismatch(format!("the return of {}", describe_operand(value)), loc),
+        }
+    }
+
+    pub fn scope(&self) -> Scope {
+        Scope { block: self.block, position: u32::try_from(self.position).unwrap_or(u32::MAX), memory: self.memory }
+    }
+
+    /// Whether the path split since `scope`, or has nothing left to say.
+    pub fn forked_since(&self, scope: &Scope) -> bool {
+        self.mode == Mode::Dead || scope.block != self.block
+    }
+
+    /// Joins this path with others that came from `scope`: `values` become the joined ones. Whether this path ends here.
+    pub fn join(&mut self, scope: &Scope, site: u64, host: u64, values: &mut [Operand], kind: JoinKind, loc: Loc) -> bool {
+        if self.mode == Mode::Dead {
+            self.dead_step(loc);
+            return true;
+        }
+        if kind == JoinKind::After && scope.block == self.block {
+            return false; // nothing split the path since
+        }
+        let mut changed = self.memory.changed_since(&scope.memory);
+        if kind == JoinKind::Head {
+            changed = Memory::all_contents(Memory::moved(changed));
+        }
+        let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let key = JoinKey { scope: (scope.block, scope.position), site, host, changed, values: count };
+        if self.recorded().is_some() {
+            self.mismatch("a join".to_owned(), loc);
+            return true;
+        }
+        match self.traces[self.block].end {
+            End::Join { key: before, target, .. } if before == key => {
+                if self.mode == Mode::Shadow && kind == JoinKind::Head && !self.shadow_enters(target) {
+                    self.mode = Mode::Dead;
+                    return true;
+                }
+                self.enter_join(scope, changed, target, values);
+                false
+            }
+            End::Open if self.mode == Mode::Shadow => {
+                self.mode = Mode::Dead;
+                true
+            }
+            End::Open => self.join_new(scope, key, values, loc),
+            _ => {
+                self.mismatch("a join".to_owned(), loc);
+                true
+            }
+        }
+    }
+
+    /// Notes that the shadowing run enters a loop's head; whether it is the first time.
+    fn shadow_enters(&mut self, head: Block) -> bool {
+        let first = !self.shadow_heads.contains(&head);
+        if first {
+            self.shadow_heads.push(head);
+        }
+        first
+    }
+
+    fn join_new(&mut self, scope: &Scope, key: JoinKey, values: &mut [Operand], loc: Loc) -> bool {
+        let (target, first) = match self.joins.get(&key) {
+            Some(&target) => (target, false),
+            None => {
+                let target = self.new_block(loc);
+                let params = values.iter().map(|_| self.function.new_value()).collect();
+                self.function.blocks[target].params = params;
+                self.joins.insert(key, target);
+                (target, true)
+            }
+        };
+        self.end_block(Terminator::Jump { target, args: values.to_vec() }, loc);
+        self.traces[self.block].end = End::Join { key, target, loc };
+        if !first {
+            self.mode = Mode::Shadow;
+            self.shadow_heads.clear();
+            self.shadow_enters(target);
+        }
+        self.enter_join(scope, key.changed, target, values);
+        false
+    }
+
+    fn enter_join(&mut self, scope: &Scope, changed: u8, target: Block, values: &mut [Operand]) {
+        self.knowledge.leave_to(scope.block);
+        self.memory = Memory::joined(&scope.memory, changed, target);
+        self.go(target);
+        for (value, param) in values.iter_mut().zip(&self.function.blocks[target].params) {
+            *value = Operand::Value(*param);
+        }
+    }
+
+    /// The stack slot that the `nth` argument in memory of any call may use.
+    pub fn scratch(&mut self, nth: usize, bytes: u16) -> StackSlot {
+        while self.function.slots.len() <= nth {
+            self.function.slots.push(SlotData { bytes: 0 });
+        }
+        let slot = StackSlot::new(nth);
+        let data = &mut self.function.slots[slot];
+        data.bytes = data.bytes.max(bytes);
+        slot
+    }
+
+    /// The packet's first byte and the byte behind its last one, read from the context at these offsets.
+    pub fn packet(&mut self, data: i16, data_end: i16, loc: Loc) -> (Operand, Operand) {
+        if let Some(known) = self.memory.packet {
+            return known;
+        }
+        let base = self.emit(Op::Context, loc);
+        let load = |off| Op::Load { space: Space::Context, size: Size::W, base, off };
+        let end = self.emit(load(data_end), loc);
+        let start = self.emit(load(data), loc);
+        self.memory.packet = Some((start, end));
+        (start, end)
+    }
+
+    /// Splits the path on whether `bytes` bytes from `base` lie inside of the packet that ends at `end`.
+    pub fn in_packet(&mut self, base: Operand, bytes: i64, end: Operand, loc: Loc) -> bool {
+        if self.mode == Mode::Dead {
+            return true;
+        }
+        // Not part of the trace: replays see the same knowledge as the run that they follow, in the same blocks.
+        if self.knowledge.proven(base, &self.memory) >= bytes {
+            return true;
+        }
+        let limit = Op::Bin { op: BinOp::Add, width: Width::W64, a: base, b: Operand::Const(bytes.cast_unsigned()) };
+        let limit = self.emit(limit, loc);
+        if self.fork(Cond::Gt, Width::W64, limit, end, loc) {
+            return false;
+        }
+        if self.mode == Mode::Live && self.position == 0 && self.at_open_end() {
+            self.knowledge.learn_proven(self.block, base, &self.memory, bytes);
+        }
+        true
+    }
+
+    /// A constant in network order.
+    pub fn net(size: Size, value: u64) -> Operand {
+        Operand::Net(NetConst { size, value })
+    }
+}

@@ -1,0 +1,80 @@
+//! Kernel values: numbers that nobody knows before a packet arrives.
+//!
+//! A value is a handle to an SSA value or a constant. Arithmetic builds operations; a comparison splits the path and answers with an
+//! ordinary `bool` (see [`stage`](crate::stage)).
+
+mod bit;
+mod net;
+mod scalar;
+
+pub use bit::Bit;
+pub use net::{Be16, Be32, Be64, Mac};
+pub use scalar::{I32, I64, U8, U16, U32, U64};
+
+use bpfasm_codegen::fold;
+use bpfasm_codegen::ir::{BinOp, DataType, Op, Operand, Size, Width};
+
+use crate::stage;
+
+/// A kernel value that memory can hold: the capitalised number types.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no kernel value",
+    note = "kernel values are `U8 U16 U32 U64 I32 I64 Be16 Be32 Be64`; turn a number into one with `U32::from(number)`"
+)]
+pub trait Scalar: Copy + sealed::Sealed {
+    /// How many bytes it has in memory.
+    const SIZE: Size;
+    /// How the kernel shows it.
+    const DATA: DataType;
+    #[doc(hidden)]
+    fn operand(self) -> Operand;
+    #[doc(hidden)]
+    fn from_operand(operand: Operand) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Arithmetic, at once where both operands are known.
+#[track_caller]
+pub(crate) fn bin(op: BinOp, width: Width, a: Operand, b: Operand) -> Operand {
+    if let (Operand::Const(x), Operand::Const(y)) = (a, b)
+        && let Some(known) = fold::fold_bin(op, width, x, y)
+    {
+        return Operand::Const(known);
+    }
+    stage::emit(Op::Bin { op, width, a, b })
+}
+
+/// Declares a value type: a handle around an [`Operand`].
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $size:expr, $data:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name(pub(crate) Operand);
+
+        impl $crate::value::sealed::Sealed for $name {}
+        impl $crate::value::Scalar for $name {
+            const SIZE: Size = $size;
+            const DATA: DataType = $data;
+            fn operand(self) -> Operand {
+                self.0
+            }
+            fn from_operand(operand: Operand) -> Self {
+                $name(operand)
+            }
+        }
+        impl $crate::join::Staged for $name {
+            fn each_part(&mut self, f: &mut dyn FnMut(&mut Operand)) {
+                f(&mut self.0);
+            }
+        }
+        impl $crate::join::Dead for $name {
+            fn dead() -> Self {
+                $name(Operand::Const(0))
+            }
+        }
+    };
+}
+pub(crate) use handle;

@@ -1,0 +1,170 @@
+//! Numbers in network byte order, as packets hold them.
+//!
+//! They can be compared for equality with numbers as people write them, and masked. Everything else first needs
+//! [`host`](Be16::host): so no byte order is ever mixed up.
+
+use std::net::Ipv4Addr;
+use std::ops::{BitAnd, BitOr, BitXor};
+
+use bpfasm_codegen::fold;
+use bpfasm_codegen::ir::{BinOp, Cond, DataType, NetConst, Op, Operand, Size, Width};
+
+use super::{Bit, U16, U32, U64, bin, handle};
+use crate::stage::{self, Session};
+
+macro_rules! network {
+    ($($(#[$doc:meta])* $name:ident($host:ident) $kernel:ident: $size:ident, $width:ident, $c_name:literal;)*) => { $(
+        handle! {
+            $(#[$doc])*
+            $name, Size::$size, DataType::Int { name: $c_name, bytes: size_of::<$host>() as u8, signed: false }
+        }
+
+        impl From<$host> for $name {
+            /// The number as people write it.
+            fn from(number: $host) -> $name {
+                $name(Session::net(Size::$size, number.into()))
+            }
+        }
+        impl $name {
+            /// The number in host byte order.
+            #[track_caller]
+            pub fn host(self) -> $kernel {
+                $kernel(swap(Size::$size, self.0))
+            }
+            /// Whether it equals `other`, as a value: the path does not split.
+            #[track_caller]
+            pub fn eq_bit(self, other: impl Into<$name>) -> Bit {
+                Bit::of(Cond::Eq, Width::$width, self.0, other.into().0)
+            }
+        }
+        impl $kernel {
+            /// The number in network byte order.
+            #[track_caller]
+            pub fn to_be(self) -> $name {
+                $name(swap(Size::$size, self.0))
+            }
+        }
+        impl PartialEq for $name {
+            #[track_caller]
+            fn eq(&self, other: &$name) -> bool {
+                stage::fork(Cond::Eq, Width::$width, self.0, other.0)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$name) -> bool {
+                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
+            }
+        }
+        impl PartialEq<$host> for $name {
+            #[track_caller]
+            fn eq(&self, other: &$host) -> bool {
+                *self == $name::from(*other)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$host) -> bool {
+                *self != $name::from(*other)
+            }
+        }
+        masks!($name, $size, $width, $name $host);
+    )* };
+}
+
+/// Bitwise operators keep the byte order, so both sides must have it.
+macro_rules! masks {
+    ($name:ident, $size:ident, $width:ident, $($right:ident)*) => { $(
+        masks!(@one $name, $size, $width, $right, BitAnd bitand And);
+        masks!(@one $name, $size, $width, $right, BitOr bitor Or);
+        masks!(@one $name, $size, $width, $right, BitXor bitxor Xor);
+    )* };
+    (@one $name:ident, $size:ident, $width:ident, $right:ident, $trait:ident $method:ident $op:ident) => {
+        impl $trait<$right> for $name {
+            type Output = $name;
+            #[track_caller]
+            fn $method(self, right: $right) -> $name {
+                $name(mask(BinOp::$op, Width::$width, Size::$size, self.0, $name::from(right).0))
+            }
+        }
+    };
+}
+
+network! {
+    /// A 16-bit number in network byte order.
+    Be16(u16) U16: H, W32, "__be16";
+    /// A 32-bit number in network byte order.
+    Be32(u32) U32: W, W32, "__be32";
+    /// A 64-bit number in network byte order.
+    Be64(u64) U64: DW, W64, "__be64";
+}
+
+impl From<Ipv4Addr> for Be32 {
+    fn from(address: Ipv4Addr) -> Be32 {
+        u32::from(address).into()
+    }
+}
+
+impl PartialEq<Ipv4Addr> for Be32 {
+    #[track_caller]
+    fn eq(&self, other: &Ipv4Addr) -> bool {
+        *self == Be32::from(*other)
+    }
+    #[track_caller]
+    fn ne(&self, other: &Ipv4Addr) -> bool {
+        *self != Be32::from(*other)
+    }
+}
+
+masks!(Be32, W, W32, Ipv4Addr);
+
+/// Exchanges network and host order, at once where the number is known.
+#[track_caller]
+fn swap(size: Size, a: Operand) -> Operand {
+    match a {
+        Operand::Net(NetConst { value, .. }) => Operand::Const(value),
+        Operand::Const(value) => Session::net(size, fold::truncate(size, value)),
+        Operand::Value(_) => stage::emit(Op::NetSwap { size, a }),
+    }
+}
+
+#[track_caller]
+fn mask(op: BinOp, width: Width, size: Size, a: Operand, b: Operand) -> Operand {
+    if let (Operand::Net(x), Operand::Net(y)) = (a, b)
+        && let Some(value) = fold::fold_bin(op, width, x.value, y.value)
+    {
+        return Session::net(size, value);
+    }
+    bin(op, width, a, b)
+}
+
+/// An Ethernet address.
+#[derive(Clone, Copy, Debug)]
+pub struct Mac {
+    pub(crate) high: Be32,
+    pub(crate) low: Be16,
+}
+
+impl From<[u8; 6]> for Mac {
+    fn from(bytes: [u8; 6]) -> Mac {
+        let [a, b, c, d, e, f] = bytes;
+        Mac { high: u32::from_be_bytes([a, b, c, d]).into(), low: u16::from_be_bytes([e, f]).into() }
+    }
+}
+
+impl PartialEq for Mac {
+    #[track_caller]
+    fn eq(&self, other: &Mac) -> bool {
+        self.high == other.high && self.low == other.low
+    }
+}
+
+impl PartialEq<[u8; 6]> for Mac {
+    #[track_caller]
+    fn eq(&self, other: &[u8; 6]) -> bool {
+        *self == Mac::from(*other)
+    }
+}
+
+impl crate::join::Staged for Mac {
+    fn each_part(&mut self, f: &mut dyn FnMut(&mut Operand)) {
+        f(&mut self.high.0);
+        f(&mut self.low.0);
+    }
+}

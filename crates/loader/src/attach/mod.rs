@@ -1,0 +1,5 @@
+//! Putting programs where packets pass.
+//!
+//! What is attached is held by a guard: dropping it detaches, and letting it outlive the process is explicit.
+
+pub mod tc;

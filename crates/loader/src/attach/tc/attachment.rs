@@ -1,0 +1,178 @@
+//! The guard of an attached program.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use super::{Hook, Mode, Place, clsact, tcx};
+use crate::netlink::Connection;
+use crate::netlink::tc::FilterAddress;
+use crate::privilege::Action;
+use crate::{Error, Program, bpffs, program, sys};
+
+/// A program attached at a tc hook. Dropping it detaches the program; errors of that are lost, and [`detach`](Attachment::detach)
+/// gives them.
+///
+/// What another process has put in this one's place in the meantime, by replacement, is left alone.
+#[derive(Debug)]
+#[must_use = "dropping an attachment detaches its program"]
+pub struct Attachment {
+    held: Option<Held>,
+    hook: Hook,
+    program: String,
+    program_id: u32,
+}
+
+/// What keeps a program attached.
+#[derive(Debug)]
+pub(super) enum Held {
+    Tcx {
+        link: OwnedFd,
+        id: u32,
+    },
+    Clsact {
+        /// Belongs to the network namespace of the filter, wherever the thread goes.
+        connection: Connection,
+        address: FilterAddress,
+    },
+}
+
+impl Held {
+    pub(super) fn tcx(link: OwnedFd) -> Result<Held, Error> {
+        let info = sys::link_info(link.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
+        Ok(Held::Tcx { link, id: info.id })
+    }
+}
+
+impl Attachment {
+    pub(super) fn new(program: &Program, hook: &Hook, held: Held) -> Attachment {
+        Attachment { held: Some(held), hook: hook.clone(), program: program.name().to_owned(), program_id: program.id() }
+    }
+
+    /// Where it is attached.
+    #[must_use]
+    pub fn hook(&self) -> &Hook {
+        &self.hook
+    }
+
+    /// The program's name.
+    #[must_use]
+    pub fn program_name(&self) -> &str {
+        &self.program
+    }
+
+    /// The program's id.
+    #[must_use]
+    pub fn program_id(&self) -> u32 {
+        self.program_id
+    }
+
+    /// The mechanism in use: never [`Mode::Auto`].
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match &self.held {
+            Some(Held::Clsact { .. }) => Mode::Clsact,
+            Some(Held::Tcx { .. }) | None => Mode::Tcx,
+        }
+    }
+
+    /// The link or the filter.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.held {
+            Some(Held::Clsact { address, .. }) => Place::Clsact {
+                priority: address.priority,
+                handle: address.handle,
+                protocol: address.protocol,
+                chain: 0,
+                kind: "bpf".to_owned(),
+            },
+            Some(Held::Tcx { id, .. }) => Place::Tcx { link_id: Some(*id) },
+            None => Place::Tcx { link_id: None },
+        }
+    }
+
+    /// Detaches the program. When this returns, it sees no further packet.
+    ///
+    /// # Errors
+    /// [`Error::NothingAttached`] if it was not there any more, since it was detached or replaced by another process or its device
+    /// is gone.
+    pub fn detach(mut self) -> Result<(), Error> {
+        self.release()
+    }
+
+    /// Lets the program stay as long as the kernel keeps it without this process: a filter until it is deleted, a link until this
+    /// process ends. [`persist`](Attachment::persist) makes either outlive the process.
+    pub fn forget(mut self) {
+        if let Some(Held::Tcx { link, .. }) = self.held.take() {
+            // Never closed, so that the link lives as long as the process.
+            std::mem::forget(link);
+        }
+    }
+
+    /// Pins the link in a folder of a bpffs as `PROGRAM-LINKID`, where it outlives the process, and gives the path.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a `clsact` filter, which has no link; [`Error::PinExists`] if the path exists. After an error the
+    /// program is detached.
+    pub fn pin(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, Error> {
+        let Some(Held::Tcx { link, id }) = &self.held else {
+            let what = "a clsact filter has no link to pin: it stays by itself when it is forgotten".to_owned();
+            return Err(Error::Usage { what });
+        };
+        let path = folder.as_ref().join(bpffs::link_name(&self.program, *id));
+        program::pin(link.as_fd(), &path)?;
+        self.held = None;
+        Ok(path)
+    }
+
+    /// Makes the attachment outlive the process: a filter stays by itself, a link is pinned as `BPFFS/bpfasm/PROGRAM-LINKID`.
+    /// Gives the path of the pin, if there is one. [`detach_ours`](super::detach_ours) undoes either.
+    ///
+    /// # Errors
+    /// [`Error::NoBpffs`] if there is no bpffs and none can be mounted. After an error the program is detached.
+    pub fn persist(mut self) -> Result<Option<PathBuf>, Error> {
+        let Some(Held::Tcx { id, .. }) = &self.held else {
+            self.held = None;
+            return Ok(None);
+        };
+        // A link whose program was replaced may be pinned already.
+        if let Some(path) = bpffs::pins_of_link(*id).pop() {
+            self.held = None;
+            return Ok(Some(path));
+        }
+        let folder = bpffs::ensure_directory()?;
+        self.pin(folder).map(Some)
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        let ours = match self.held.take() {
+            None => true,
+            Some(Held::Clsact { mut connection, address }) => {
+                clsact::release(&mut connection, &self.hook, &address, &self.program, self.program_id)?
+            }
+            Some(Held::Tcx { link, id }) => {
+                let ours = tcx::holds(&link) == Some(self.program_id);
+                if ours {
+                    sys::link_detach(link.as_fd()).map_err(|errno| Error::sys(Action::ATTACH_LINK, errno))?;
+                    tcx::unpin(id)?;
+                }
+                ours
+            }
+        };
+        if ours { Ok(()) } else { Err(Error::NothingAttached { hook: self.hook.to_string() }) }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        // Nobody is left to tell: `detach` is for those who want to know.
+        let _ = self.release();
+    }
+}
+
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (id {}) at {}, {}", self.program, self.program_id, self.hook, self.place())
+    }
+}

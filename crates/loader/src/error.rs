@@ -1,0 +1,259 @@
+//! The crate's error.
+
+use std::path::PathBuf;
+
+use bpfasm_object::kernel::KernelVersion;
+
+use crate::netlink;
+use crate::privilege::{Action, NotPermitted};
+use crate::sys::Errno;
+use crate::{ErrorKind, VerifierLog};
+
+/// Why loading, running, attaching or observing failed.
+///
+/// [`kind`](Error::kind) sorts it into one of a few classes, which are also the exit codes of the command line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel does not permit it to this process.
+    #[error(transparent)]
+    NotPermitted(#[from] NotPermitted),
+    /// The kernel lacks it.
+    #[error("{what} need Linux {}", since.map_or_else(|| "a newer or differently built kernel".to_owned(), |v| format!("{v}")))]
+    Unsupported {
+        /// What is lacking, in the plural.
+        what: String,
+        /// The first mainline kernel that has it.
+        since: Option<KernelVersion>,
+    },
+    /// The verifier refused a program.
+    #[error("the verifier rejected program `{program}`:\n{log}")]
+    Rejected {
+        /// The program.
+        program: String,
+        /// What the verifier says; `{:#}` prints all of it.
+        log: Box<VerifierLog>,
+    },
+    /// The kernel refused the object's type information.
+    #[error("the kernel rejected the BTF:\n{log}")]
+    BtfRejected {
+        /// What the kernel says.
+        log: Box<VerifierLog>,
+    },
+    /// The object is for machines of the other byte order.
+    #[error("the object is for {object} machines, and this one is {machine}")]
+    WrongEndian {
+        /// The object's byte order.
+        object: &'static str,
+        /// The machine's byte order.
+        machine: &'static str,
+    },
+    /// No program type is known for a section's name.
+    #[error("program `{program}`: no program type is known for section `{section}`")]
+    UnknownSection {
+        /// The program.
+        program: String,
+        /// Its section.
+        section: String,
+    },
+    /// The object cannot be made ready for the kernel.
+    #[error("malformed object: {reason}")]
+    MalformedObject {
+        /// What is wrong.
+        reason: String,
+        /// The object layer's error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// There is no program of that name.
+    #[error("no program `{name}`; there {}", list("is", available))]
+    NoSuchProgram {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        available: Vec<String>,
+    },
+    /// There is no network device of that name in this network namespace.
+    #[error("no network device `{name}` in this network namespace")]
+    NoSuchDevice {
+        /// The name asked for.
+        name: String,
+    },
+    /// A device that was there is gone.
+    #[error("network device `{name}` is gone")]
+    DeviceGone {
+        /// The device.
+        name: String,
+    },
+    /// There is no object with that id.
+    #[error("no {what} with id {id}")]
+    NoSuchId {
+        /// `program`, `link` or the like.
+        what: &'static str,
+        /// The id asked for.
+        id: u32,
+    },
+    /// There is nothing at that path, or nothing of BPF.
+    #[error("no BPF object is pinned at {}", path.display())]
+    NoSuchPin {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A hook has nothing of ours to detach.
+    #[error("nothing of bpfasm is attached at {hook}")]
+    NothingAttached {
+        /// The hook.
+        hook: String,
+    },
+    /// A program of that name is attached at the hook already.
+    #[error("program `{program}` is attached at {hook} already ({existing}); ask for replacement to swap it")]
+    AlreadyAttached {
+        /// The program's name.
+        program: String,
+        /// The hook.
+        hook: String,
+        /// The existing attachment.
+        existing: String,
+    },
+    /// Another queueing discipline has the place of clsact.
+    #[error("{device} has an `{kind}` qdisc, which takes the place of clsact: tc qdisc del dev {device} {kind}")]
+    QdiscTaken {
+        /// The device.
+        device: String,
+        /// The kind of that qdisc.
+        kind: String,
+    },
+    /// A hook kept changing while it was being changed.
+    #[error("{hook} kept changing while {doing}")]
+    Raced {
+        /// The hook.
+        hook: String,
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// Something exists at the path of a pin.
+    #[error("{} exists", path.display())]
+    PinExists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is no bpffs, and none could be mounted.
+    #[error("no bpffs is mounted, and mounting one failed ({errno}): {command}")]
+    NoBpffs {
+        /// Why mounting failed.
+        errno: Errno,
+        /// The command that mounts one.
+        command: String,
+    },
+    /// An argument that no kernel would take.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A netlink exchange failed.
+    #[error("{action}: {source}")]
+    Netlink {
+        /// What was being done.
+        action: &'static str,
+        /// What went wrong.
+        source: netlink::Error,
+    },
+    /// Another system call failed.
+    #[error("{action}: {errno}")]
+    Sys {
+        /// What was being done.
+        action: &'static str,
+        /// The kernel's error number.
+        errno: Errno,
+    },
+    /// A file could not be read or made.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+}
+
+fn list(verb: &str, names: &[String]) -> String {
+    if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
+}
+
+impl Error {
+    /// The class that the error belongs to.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::NotPermitted(_) | Error::NoBpffs { errno: Errno::EPERM | Errno::EACCES, .. } => {
+                ErrorKind::NotPermitted
+            }
+            Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                ErrorKind::NotPermitted
+            }
+            Error::Unsupported { .. } | Error::NoBpffs { .. } => ErrorKind::Unsupported,
+            Error::Rejected { .. } | Error::BtfRejected { .. } => ErrorKind::Rejected,
+            Error::WrongEndian { .. } | Error::UnknownSection { .. } | Error::MalformedObject { .. } => {
+                ErrorKind::Malformed
+            }
+            Error::NoSuchProgram { .. }
+            | Error::NoSuchDevice { .. }
+            | Error::DeviceGone { .. }
+            | Error::NoSuchId { .. }
+            | Error::NoSuchPin { .. }
+            | Error::NothingAttached { .. } => ErrorKind::NotFound,
+            Error::AlreadyAttached { .. }
+            | Error::QdiscTaken { .. }
+            | Error::Raced { .. }
+            | Error::PinExists { .. } => ErrorKind::Conflict,
+            Error::Usage { .. } => ErrorKind::Usage,
+            Error::Netlink { .. } | Error::Sys { .. } | Error::File { .. } => ErrorKind::Unexpected,
+        }
+    }
+
+    /// The full verifier log, if it was a verifier that refused.
+    #[must_use]
+    pub fn verifier_log(&self) -> Option<&VerifierLog> {
+        match self {
+            Error::Rejected { log, .. } | Error::BtfRejected { log } => Some(log),
+            _ => None,
+        }
+    }
+
+    /// A failed system call, explained if the kernel did not permit it.
+    pub(crate) fn sys(action: Action, errno: Errno) -> Error {
+        match errno {
+            Errno::EPERM => Error::NotPermitted(NotPermitted::explain(action)),
+            errno => Error::Sys { action: action.name, errno },
+        }
+    }
+
+    /// A failed netlink exchange, explained if the kernel did not permit it.
+    pub(crate) fn netlink(action: Action, source: netlink::Error) -> Error {
+        match source.errno() {
+            Some(Errno::EPERM) => Error::NotPermitted(NotPermitted::explain(action)),
+            _ => Error::Netlink { action: action.name, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_what_matters() {
+        let error = Error::Unsupported { what: "tcx links".to_owned(), since: Some(KernelVersion { major: 6, minor: 6 }) };
+        assert_eq!(error.to_string(), "tcx links need Linux 6.6");
+        let error = Error::NoSuchProgram { name: "x".to_owned(), available: vec!["a".to_owned(), "b".to_owned()] };
+        assert_eq!(error.to_string(), "no program `x`; there is `a`, `b`");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn errors_cross_threads() {
+        fn crosses<T: Send + Sync + 'static>() {}
+        crosses::<Error>();
+    }
+}

@@ -1,0 +1,271 @@
+//! Links, and the query of what hangs at a TCX hook.
+#![expect(unsafe_code, reason = "bpf() with pointers to buffers")]
+
+use std::mem::offset_of;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use bytemuck::{Pod, Zeroable};
+
+use super::Errno;
+use super::call::{Command, address_mut, adopt, bpf, length, number};
+
+/// `union bpf_attr` for `BPF_LINK_CREATE` with the fields of TCX.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct LinkCreateTcxAttr {
+    prog_fd: u32,
+    target_ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+    relative_fd: u32,
+    reserved: u32,
+    expected_revision: u64,
+}
+const _: () = assert!(size_of::<LinkCreateTcxAttr>() == 32);
+const _: () = assert!(offset_of!(LinkCreateTcxAttr, relative_fd) == 16);
+const _: () = assert!(offset_of!(LinkCreateTcxAttr, expected_revision) == 24);
+
+/// `BPF_LINK_CREATE` of a TCX link, behind those that hang there already.
+///
+/// `attach_type` is `BPF_TCX_INGRESS` (46) or `BPF_TCX_EGRESS` (47). A `revision` other than 0 makes the call fail if the hook has
+/// changed since [`prog_query_tcx`] told it.
+///
+/// # Errors
+/// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device in this network namespace, `ESTALE` for an
+/// outdated revision.
+///
+/// # References
+/// `tcx_link_attach` in `kernel/bpf/tcx.c`.
+#[doc(alias = "BPF_LINK_CREATE")]
+pub fn link_create_tcx(
+    prog: BorrowedFd<'_>,
+    ifindex: u32,
+    attach_type: u32,
+    revision: u64,
+) -> Result<OwnedFd, Errno> {
+    let mut attr = LinkCreateTcxAttr {
+        prog_fd: number(prog),
+        target_ifindex: ifindex,
+        attach_type,
+        expected_revision: revision,
+        ..LinkCreateTcxAttr::zeroed()
+    };
+    // SAFETY: the command follows no address.
+    let fd = unsafe { bpf(Command::LINK_CREATE, &mut attr) }?;
+    // SAFETY: BPF_LINK_CREATE returns a new descriptor.
+    unsafe { adopt(fd) }
+}
+
+/// `BPF_F_REPLACE` of `BPF_LINK_UPDATE`: the link must hold the given old program.
+const BPF_F_REPLACE: u32 = 1 << 2;
+
+/// `union bpf_attr` for `BPF_LINK_UPDATE`.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct LinkUpdateAttr {
+    link_fd: u32,
+    new_prog_fd: u32,
+    flags: u32,
+    old_prog_fd: u32,
+}
+const _: () = assert!(size_of::<LinkUpdateAttr>() == 16);
+const _: () = assert!(offset_of!(LinkUpdateAttr, old_prog_fd) == 12);
+
+/// `BPF_LINK_UPDATE`: swaps the program of a link, with no moment in between, if the link still holds `old`.
+///
+/// # Errors
+/// The kernel's error number: `EPERM` if the link holds another program than `old`, `ENOLINK` if it was detached.
+///
+/// # References
+/// `link_update` in `kernel/bpf/syscall.c`.
+#[doc(alias = "BPF_LINK_UPDATE")]
+pub fn link_update(link: BorrowedFd<'_>, new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut attr = LinkUpdateAttr {
+        link_fd: number(link),
+        new_prog_fd: number(new),
+        flags: BPF_F_REPLACE,
+        old_prog_fd: number(old),
+    };
+    // SAFETY: the command follows no address.
+    unsafe { bpf(Command::LINK_UPDATE, &mut attr) }.map(drop)
+}
+
+/// `union bpf_attr` for `BPF_LINK_DETACH`.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct LinkDetachAttr {
+    link_fd: u32,
+}
+const _: () = assert!(size_of::<LinkDetachAttr>() == 4);
+
+/// `BPF_LINK_DETACH`: takes the program off its hook, even if others hold the link too.
+///
+/// When it returns, no further packet sees the program.
+///
+/// # Errors
+/// The kernel's error number.
+///
+/// # References
+/// `link_detach` in `kernel/bpf/syscall.c`; Linux 5.9.
+#[doc(alias = "BPF_LINK_DETACH")]
+pub fn link_detach(link: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut attr = LinkDetachAttr { link_fd: number(link) };
+    // SAFETY: the command follows no address.
+    unsafe { bpf(Command::LINK_DETACH, &mut attr) }.map(drop)
+}
+
+/// `struct bpf_link_info`: the head, and the first fields of the part that depends on the type.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+struct LinkInfoRaw {
+    link_type: u32,
+    id: u32,
+    prog_id: u32,
+    reserved: u32,
+    /// For TCX: `ifindex`, `attach_type`.
+    detail: [u32; 2],
+}
+const _: () = assert!(size_of::<LinkInfoRaw>() == 24);
+const _: () = assert!(offset_of!(LinkInfoRaw, detail) == 16);
+
+/// `BPF_LINK_TYPE_TCX` of `enum bpf_link_type`.
+const BPF_LINK_TYPE_TCX: u32 = 11;
+
+/// A link in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// `enum bpf_link_type`.
+    pub link_type: u32,
+    /// The id.
+    pub id: u32,
+    /// The id of the program it holds.
+    pub prog_id: u32,
+    /// For a TCX link: the device's index (0 once it is gone) and the attach type. The index names no network namespace.
+    pub tcx: Option<(u32, u32)>,
+}
+
+/// `BPF_OBJ_GET_INFO_BY_FD` of a link.
+///
+/// # Errors
+/// The kernel's error number; `EINVAL` for a descriptor that is no BPF object.
+pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+    let mut raw = LinkInfoRaw::default();
+    // SAFETY: the fields that some link types read as an address and a length (a name buffer) are all zero.
+    unsafe { info_by_fd(link, &mut raw) }?;
+    let [ifindex, attach_type] = raw.detail;
+    let tcx = (raw.link_type == BPF_LINK_TYPE_TCX).then_some((ifindex, attach_type));
+    Ok(LinkInfo { link_type: raw.link_type, id: raw.id, prog_id: raw.prog_id, tcx })
+}
+
+/// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct InfoByFdAttr {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+const _: () = assert!(size_of::<InfoByFdAttr>() == 16);
+const _: () = assert!(offset_of!(InfoByFdAttr, info) == 8);
+
+/// `BPF_OBJ_GET_INFO_BY_FD` into the struct that belongs to the object's kind. An older kernel fills a part of it.
+///
+/// # Errors
+/// The kernel's error number.
+///
+/// # Safety
+/// Every address in `info` is null, or points to as many writable bytes, not otherwise borrowed, as the length that belongs to it
+/// says.
+pub(super) unsafe fn info_by_fd<I: Pod>(fd: BorrowedFd<'_>, info: &mut I) -> Result<(), Errno> {
+    let info = std::slice::from_mut(info);
+    let mut attr = InfoByFdAttr {
+        bpf_fd: number(fd),
+        info_len: u32::try_from(size_of::<I>()).map_err(|_| Errno::E2BIG)?,
+        info: address_mut(info),
+    };
+    // SAFETY: `info` is `info_len` writable bytes, exclusively borrowed, and any bytes are a valid `I` (Pod); the addresses inside
+    // it are the caller's promise.
+    unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
+}
+
+/// `union bpf_attr` for `BPF_PROG_QUERY`.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct ProgQueryAttr {
+    target_ifindex: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    count: u32,
+    reserved: u32,
+    prog_attach_flags: u64,
+    link_ids: u64,
+    link_attach_flags: u64,
+    revision: u64,
+}
+const _: () = assert!(size_of::<ProgQueryAttr>() == 64);
+const _: () = assert!(offset_of!(ProgQueryAttr, prog_ids) == 16);
+const _: () = assert!(offset_of!(ProgQueryAttr, count) == 24);
+const _: () = assert!(offset_of!(ProgQueryAttr, link_ids) == 40);
+const _: () = assert!(offset_of!(ProgQueryAttr, revision) == 56);
+
+/// The programs at a TCX hook, in the order they run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TcxQuery {
+    /// Counts the changes of the hook, from 1.
+    pub revision: u64,
+    /// The programs.
+    pub entries: Vec<TcxQueryEntry>,
+}
+
+/// One program at a TCX hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcxQueryEntry {
+    /// The program's id.
+    pub prog_id: u32,
+    /// The link that holds it; `None` if it was attached by `BPF_PROG_ATTACH`.
+    pub link_id: Option<u32>,
+}
+
+/// Room for a first query; `BPF_MPROG_MAX` of `include/linux/bpf_mprog.h` is 64, so the first query is the only one.
+const TCX_QUERY_ROOM: usize = 64;
+
+/// `BPF_PROG_QUERY` of a TCX hook, in the network namespace of the calling thread.
+///
+/// # Errors
+/// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device, `EPERM` without `CAP_NET_ADMIN`.
+///
+/// # References
+/// `bpf_mprog_query` in `kernel/bpf/mprog.c`.
+#[doc(alias = "BPF_PROG_QUERY")]
+pub fn prog_query_tcx(ifindex: u32, attach_type: u32) -> Result<TcxQuery, Errno> {
+    let mut room = TCX_QUERY_ROOM;
+    loop {
+        let mut progs = vec![0_u32; room];
+        let mut links = vec![0_u32; room];
+        let mut attr = ProgQueryAttr {
+            target_ifindex: ifindex,
+            attach_type,
+            prog_ids: address_mut(&mut progs),
+            link_ids: address_mut(&mut links),
+            count: length(&progs)?,
+            ..ProgQueryAttr::zeroed()
+        };
+        // SAFETY: `prog_ids` and `link_ids` are `count` writable u32 each, not otherwise borrowed; the other addresses are null.
+        let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
+        let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
+        match result {
+            // The kernel tells how many there are.
+            Err(Errno::ENOSPC) if count > room => room = count,
+            Err(errno) => return Err(errno),
+            Ok(_) => {
+                let entries = progs.iter().zip(&links).take(count);
+                let entries = entries
+                    .map(|(&prog_id, &link)| TcxQueryEntry { prog_id, link_id: (link != 0).then_some(link) })
+                    .collect();
+                return Ok(TcxQuery { revision: attr.revision, entries });
+            }
+        }
+    }
+}

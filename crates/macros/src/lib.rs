@@ -1,0 +1,49 @@
+//! The macros of bpfasm: syntax only. What they expand to lives in `bpfasm_dsl`.
+//!
+//! - `#[program(SECTION)]` makes a program of a function ([`macro@program`]).
+//! - `#[staged]` adds join points to a helper function ([`macro@staged`]).
+//! - `#[derive(Header)]` makes a protocol header of a struct ([`macro@Header`]).
+#![forbid(unsafe_code)]
+
+mod header;
+mod joins;
+mod program;
+mod source;
+
+use proc_macro::TokenStream;
+use syn::parse_macro_input;
+
+/// Makes a BPF program of a function.
+///
+/// `#[program(SECTION)] fn NAME(ctx: &mut CONTEXT, …) -> VERDICT` becomes a unit struct `NAME` of the same visibility. `SECTION` is
+/// libbpf's section name, verbatim (`tc`, `xdp`, `cgroup_skb/ingress`, …); the program's symbol is the function's name.
+/// Without further arguments it loads as it is; further arguments are *host arguments*, and `NAME.with(…)` takes them.
+///
+/// Options behind the section:
+/// - `samples = FN`: a function that gives the program's samples;
+/// - `args(NAME = EXPR, …)`: the host arguments that the command line uses;
+/// - `crate = PATH`: where the eDSL is, if not at `::bpfasm::dsl`.
+#[proc_macro_attribute]
+pub fn program(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as program::Options);
+    let function = parse_macro_input!(item as syn::ItemFn);
+    program::expand(options, function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Adds join points to a helper function: paths that it splits go on together where it returns.
+///
+/// Without it the function works all the same, but everything behind its call is built once per path.
+#[proc_macro_attribute]
+pub fn staged(options: TokenStream, item: TokenStream) -> TokenStream {
+    let root = parse_macro_input!(options as program::Root);
+    let mut function = parse_macro_input!(item as syn::ItemFn);
+    joins::add(&mut function, &root, joins::Kind::Helper);
+    quote::quote!(#function).into()
+}
+
+/// Makes a protocol header of a struct: its fields follow each other without padding, in the order in which they are written.
+#[proc_macro_derive(Header, attributes(header))]
+pub fn header(item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as syn::DeriveInput);
+    header::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,0 +1,3 @@
+//! The program corpus: one eDSL program per file, each with samples that tests run on every backend.
+
+pub mod tc_drop;

@@ -1,0 +1,85 @@
+//! Objects made by hand, for cases that are not about the compiler: instructions from `isa`, written as ELF by the
+//! `object` crate, without types.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bpfasm_isa::{AluOp, Assembler, Endian, Insn, JmpOp, Reg, Size, Slot, Width};
+use bpfasm_tests::net::FIRST;
+use object::{
+    Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
+    write::{Object, Symbol, SymbolSection},
+};
+
+/// Verdicts of tc programs, include/uapi/linux/pkt_cls.h.
+const TC_ACT_UNSPEC: i32 = -1;
+const TC_ACT_OK: i32 = 0;
+const TC_ACT_SHOT: i32 = 2;
+
+/// Offsets in `struct __sk_buff`, include/uapi/linux/bpf.h.
+const SK_BUFF_DATA: i16 = 76;
+const SK_BUFF_DATA_END: i16 = 80;
+
+/// Offsets in an IPv4 packet, and its EtherType.
+const ETHER_TYPE: i16 = 12;
+const IPV4_SOURCE: i16 = 14 + 12;
+const IPV4_END: i32 = 14 + 20;
+const IPV4: [u8; 2] = [0x08, 0x00];
+
+/// Writes an object with a program `tc_drop` that drops IPv4 from [`FIRST`] and passes the rest.
+pub(crate) fn tc_drop(folder: &Path) -> PathBuf {
+    write(&folder.join("tc_drop.o"), &[("tc_drop", drop_first())])
+}
+
+/// Writes an object with a program that has no opinion: the next filter is asked.
+pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
+    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
+    let slots = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
+    write(&folder.join(format!("{name}.o")), &[(name, slots)])
+}
+
+fn drop_first() -> Vec<Slot> {
+    let (data, end, field) = (Reg::R2, Reg::R3, Reg::R4);
+    let mut asm = Assembler::new();
+    let pass = asm.new_label();
+    asm.push(Insn::load(Size::W, data, Reg::R1, SK_BUFF_DATA));
+    asm.push(Insn::load(Size::W, end, Reg::R1, SK_BUFF_DATA_END));
+    asm.push(Insn::mov(Width::W64, Reg::R0, TC_ACT_OK));
+    asm.push(Insn::mov(Width::W64, field, data));
+    asm.push(Insn::alu(Width::W64, AluOp::Add, field, IPV4_END));
+    asm.jump_if(Width::W64, JmpOp::Gt, field, end, pass);
+    asm.push(Insn::load(Size::H, field, data, ETHER_TYPE));
+    asm.jump_if(Width::W64, JmpOp::Ne, field, i32::from(u16::from_ne_bytes(IPV4)), pass);
+    asm.push(Insn::load(Size::W, field, data, IPV4_SOURCE));
+    asm.jump_if(Width::W32, JmpOp::Ne, field, i32::from_ne_bytes(FIRST.octets()), pass);
+    asm.push(Insn::mov(Width::W64, Reg::R0, TC_ACT_SHOT));
+    asm.bind(pass);
+    asm.push(Insn::exit());
+    asm.finish().unwrap()
+}
+
+/// All programs go to the section `tc`, one after the other.
+fn write(file: &Path, programs: &[(&str, Vec<Slot>)]) -> PathBuf {
+    let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::default());
+    let license = object.add_section(Vec::new(), b"license".to_vec(), SectionKind::Data);
+    object.append_section_data(license, b"GPL\0", 1);
+    let section = object.add_section(Vec::new(), b"tc".to_vec(), SectionKind::Text);
+    for (name, slots) in programs {
+        let code: Vec<u8> = slots.iter().flat_map(|slot| slot.to_bytes(Endian::NATIVE)).collect();
+        let offset = object.append_section_data(section, &code, 8);
+        object.add_symbol(Symbol {
+            name: name.as_bytes().to_vec(),
+            value: offset,
+            size: u64::try_from(code.len()).unwrap(),
+            kind: SymbolKind::Text,
+            scope: SymbolScope::Dynamic,
+            weak: false,
+            section: SymbolSection::Section(section),
+            flags: SymbolFlags::None,
+        });
+    }
+    fs::write(file, object.write().unwrap()).unwrap();
+    file.to_owned()
+}

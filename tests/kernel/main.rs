@@ -1,0 +1,24 @@
+//! The kernel suite: what can only be seen with a kernel, each case in namespaces of its own.
+//!
+//! `cargo test -p bpfasm-tests --test kernel` runs it, `-- --list` lists it, `-- NAME` runs some of it.
+//! `BPFASM_REQUIRE=kernel` makes every missing need a failure.
+
+#![expect(clippy::unwrap_used, reason = "in a case, an error is a failure, reported with its place")]
+
+mod attach;
+mod baseline;
+mod fixture;
+mod foreign;
+mod hold;
+mod hook;
+mod object;
+mod refused;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cases =
+        [baseline::cases, attach::cases, foreign::cases, hold::cases, object::cases, refused::cases, run::cases];
+    bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
+}

@@ -1,0 +1,96 @@
+//! Where a case runs: new namespaces, private mounts, a folder of its own.
+//!
+//! The supervisor makes the namespaces and starts the case as the first process of the new pid namespace. When that
+//! process is gone, for whatever reason, the kernel kills all others there; with the last of them go the network
+//! namespace, its devices and everything attached to them, and the mounts, with everything pinned there.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{self, Command, ExitStatus},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+    sys::{prctl, signal::Signal},
+};
+
+use crate::{Case, need, net};
+
+/// Where the BPF file system belongs.
+pub const BPFFS: &str = "/sys/fs/bpf";
+
+/// What a case may rely on.
+pub struct Sandbox {
+    scratch: PathBuf,
+}
+
+impl Sandbox {
+    /// Finishes the sandbox from inside. Mounts are private; `/proc` and `/sys` show the new namespaces; a BPF file
+    /// system is at [`BPFFS`] if the case needs one, and no file system at all if not.
+    pub(crate) fn enter(case: &Case, scratch: &Path) -> io::Result<Self> {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+        fresh("proc", "/proc")?;
+        fresh("sysfs", "/sys")?;
+        if case.needs(&need::BPFFS) {
+            fresh("bpf", BPFFS)?;
+        }
+        net::namespace::silence()?;
+        Ok(Sandbox { scratch: scratch.to_owned() })
+    }
+
+    /// An empty folder that is removed after the case. Everybody may read it.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+}
+
+fn fresh(kind: &str, at: &str) -> io::Result<()> {
+    mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>)
+        .map_err(|error| io::Error::other(format!("mount {kind} at {at}: {error}")))
+}
+
+/// The process that has made new namespaces for its children.
+pub(crate) struct Supervisor(());
+
+impl Supervisor {
+    /// Gives this process's children new namespaces.
+    pub(crate) fn unshare() -> io::Result<Self> {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)?;
+        Ok(Supervisor(()))
+    }
+
+    /// Runs the first process of them, after whose end there can be no second.
+    pub(crate) fn run(self, command: &mut Command) -> io::Result<ExitStatus> {
+        command.status()
+    }
+}
+
+/// A new folder under the usual place for temporary files, removed when dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bpfasm-tests-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = env::temp_dir().join(name);
+        fs::create_dir(&path)?;
+        Ok(Scratch(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("{}: {error}", self.0.display());
+        }
+    }
+}
