@@ -63,23 +63,21 @@ fn drops_until_detached(file: &Path, mode: Mode, direction: Direction) {
     wire.assert_all_received();
 
     let attached = succeed(&mut attach(file, mode, direction));
-    let undo = format!("bpfasm detach {}", hook(direction));
+    let undo = format!("detach {}", hook(direction));
     assert!(format!("{attached}").contains(&undo), "should print its undo, {undo:?}: {attached}");
     wire.assert_first_dropped();
     let program = Ours::at(direction).the_one(mode);
     let other_direction = if direction == Direction::Ingress { Direction::Egress } else { Direction::Ingress };
     assert_eq!(Ours::at(other_direction).filters, []);
     let has_clsact = || qdisc::kinds(DEVICE).unwrap().contains(&"clsact".to_owned());
-    if mode != Mode::Auto {
-        assert_eq!(has_clsact(), mode == Mode::Clsact, "clsact is made for a filter, and only then");
-    }
-    let had_clsact = has_clsact();
+    let for_a_filter = mode.picks() == Mode::Clsact;
+    assert_eq!(has_clsact(), for_a_filter, "clsact is made for a filter, and only then");
 
     let _ = succeed(&mut detach(direction));
     wire.assert_all_received();
     Ours::at(direction).assert_nothing();
     assert_unloaded(program);
-    assert_eq!(has_clsact(), had_clsact, "detach leaves clsact as it is");
+    assert_eq!(has_clsact(), for_a_filter, "detach leaves clsact as it is");
 
     let _ = finish(&mut detach(direction)).exits_with(7).says(&["error:", DEVICE]);
 }

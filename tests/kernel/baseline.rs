@@ -1,21 +1,24 @@
 //! The harness itself: that a sandbox is apart from the machine, and that traffic passes with nothing attached.
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use bpfasm_tests::{
-    Case, Sandbox, command,
-    command::succeed,
+    Case, PATIENCE, Sandbox, command,
+    command::{Running, succeed},
+    eventually,
     need::{BPFFS, CAP_BPF, CAP_NET_ADMIN, CLS_BPF, CLS_U32, CLSACT, TC, VETH},
     net::{DEVICE, Direction, Namespace, Wire, filter, link, qdisc},
-    sandbox,
+    sandbox, suite,
 };
 
-use crate::fixture;
+use crate::{fixture, hook::tc_add_object};
 
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("baseline::the_sandbox_is_apart", &[], the_sandbox_is_apart),
+        Case::new("baseline::a_case_may_leave_processes", &[], a_case_may_leave_processes),
+        Case::new("baseline::what_a_case_leaves_is_killed", &[], what_a_case_leaves_is_killed),
         Case::new("baseline::the_bpf_file_system_is_a_case_s_own", &[&BPFFS], the_bpf_file_system_is_a_case_s_own),
         Case::new("baseline::tc_and_the_harness_see_one_filter", &[&CAP_NET_ADMIN, &CLSACT, &CLS_U32, &TC], |_| {
             tc_and_the_harness_see_one_filter();
@@ -47,6 +50,29 @@ fn the_sandbox_is_apart(sandbox: &Sandbox) {
     fs::write(sandbox.scratch().join("file"), "removed with the folder").unwrap();
 }
 
+/// What [`a_case_may_leave_processes`] leaves.
+const LEFT: &str = "sleep";
+
+fn a_case_may_leave_processes(_: &Sandbox) {
+    std::mem::forget(Running::start(&mut command!("setsid", LEFT, "600")));
+    eventually("the process to be left runs", || (processes_called(LEFT) == 1).then_some(()));
+}
+
+/// Runs the case above in a sandbox within this one, whose processes can be seen from here.
+fn what_a_case_leaves_is_killed(sandbox: &Sandbox) {
+    let inner = "baseline::a_case_may_leave_processes";
+    let run = Instant::now();
+    let _ = succeed(&mut suite::supervised(inner, sandbox.scratch()).unwrap());
+    assert!(run.elapsed() < PATIENCE, "nobody waited for the process that was left");
+    assert_eq!(processes_called(LEFT), 0);
+}
+
+fn processes_called(name: &str) -> usize {
+    let names =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("comm")).ok());
+    names.filter(|comm| comm.trim_end() == name).count()
+}
+
 fn the_bpf_file_system_is_a_case_s_own(_: &Sandbox) {
     let kind = nix::sys::statfs::statfs(sandbox::BPFFS).unwrap().filesystem_type();
     assert_eq!(kind, nix::sys::statfs::BPF_FS_MAGIC);
@@ -67,10 +93,9 @@ fn tc_drops_by_hand(sandbox: &Sandbox, direction: Direction) {
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
     let no_opinion = fixture::no_opinion(sandbox.scratch(), "no_opinion");
     let tc_drop = fixture::tc_drop(sandbox.scratch());
-    for (priority, object) in [("1", no_opinion), ("2", tc_drop)] {
-        let mut add = command!("tc", "filter", "add", "dev", DEVICE, direction.name(), "prio", priority);
+    for (priority, object) in [(1, no_opinion), (2, tc_drop)] {
         wire.assert_all_received();
-        let _ = succeed(add.args(["bpf", "da", "sec", "tc", "obj"]).arg(object));
+        let _ = succeed(&mut tc_add_object(direction, priority, &object));
     }
     wire.assert_first_dropped();
     assert_eq!(filter::list(DEVICE, direction).unwrap().len(), 2);

@@ -1,8 +1,8 @@
 //! Somebody else's filters on the same qdisc: they are there first, and survive everything we do.
 
 use bpfasm_tests::{
-    Case, Sandbox, command,
-    command::succeed,
+    Case, Sandbox,
+    command::{finish, succeed},
     need::{BPFFS, CLS_U32, TC},
     net::{DEVICE, Direction, Wire, qdisc},
 };
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     attach::needs_of,
     fixture,
-    hook::{Mode, attach, detach, tc_filters},
+    hook::{Mode, PRIORITY, attach, detach, tc_add, tc_add_object, tc_filters},
 };
 
 /// The cases.
@@ -28,27 +28,26 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Filters of others, each in the words of tc.
-const OTHERS: &[&[&str]] = &[
+const OTHERS: &[(u16, &[&str])] = &[
     // Ahead of ours; classic BPF that matches nothing, so that the next filter is asked.
-    &["prio", "10", "bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1"],
+    (10, &["bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1"]),
     // Of the same priority as ours.
-    &["prio", "1000", "bpf", "bytecode", "1,6 0 0 0", "flowid", "1:2"],
+    (PRIORITY, &["bpf", "bytecode", "1,6 0 0 0", "flowid", "1:2"]),
     // After ours.
-    &["prio", "2000", "protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:3"],
+    (2000, &["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:3"]),
 ];
 
 fn filters_survive(sandbox: &Sandbox, mode: Mode, direction: Direction) {
     let wire = Wire::new(direction).unwrap();
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
-    for words in OTHERS {
-        let _ = succeed(command!("tc", "filter", "add", "dev", DEVICE, direction.name()).args(*words));
+    for &(priority, words) in OTHERS {
+        let _ = succeed(tc_add(direction, priority).args(words));
     }
     // Between ours and the last; an eBPF program in direct-action mode, just as ours is.
     let object = fixture::no_opinion(sandbox.scratch(), "not_ours");
-    let words = ["prio", "1500", "bpf", "da", "sec", "tc", "obj"];
-    let _ = succeed(command!("tc", "filter", "add", "dev", DEVICE, direction.name()).args(words).arg(object));
+    let _ = succeed(&mut tc_add_object(direction, 1500, &object));
     let before = others(direction);
-    assert_eq!(before.len(), OTHERS.len() + 1);
+    assert!(before.len() > OTHERS.len(), "{before:?}");
     assert_eq!(before, tc_filters(direction));
     wire.assert_all_received();
 
@@ -64,7 +63,7 @@ fn filters_survive(sandbox: &Sandbox, mode: Mode, direction: Direction) {
         ("attach anew", attach(file, mode, direction), true),
     ];
     for (step, mut command, drops) in steps {
-        let _ = command::finish(&mut command);
+        let _ = finish(&mut command);
         assert_eq!(others(direction), before, "{step} changed a filter that is not ours");
         if drops {
             wire.assert_first_dropped();

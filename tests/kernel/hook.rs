@@ -11,6 +11,7 @@ use bpfasm_tests::{
     command,
     command::{finish, succeed},
     eventually,
+    need::TCX,
     net::{
         DEVICE, Direction,
         filter::{self, Filter},
@@ -37,6 +38,15 @@ pub(crate) enum Mode {
 
 impl Mode {
     pub(crate) const ALL: [Mode; 3] = [Mode::Auto, Mode::Clsact, Mode::Tcx];
+
+    /// What it comes to on this kernel: automatic is a TCX link, where there are any.
+    pub(crate) fn picks(self) -> Mode {
+        match self {
+            Mode::Auto if TCX.met().is_ok() => Mode::Tcx,
+            Mode::Auto | Mode::Clsact => Mode::Clsact,
+            Mode::Tcx => Mode::Tcx,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -87,13 +97,13 @@ impl Ours {
     /// There must be exactly one attachment, of [`PROGRAM`], in the way that the mode says. Gives its program's id.
     #[track_caller]
     pub(crate) fn the_one(&self, mode: Mode) -> u32 {
-        match (mode, &self.filters[..], &self.pins[..]) {
-            (Mode::Clsact | Mode::Auto, [filter], []) => {
+        match (mode.picks(), &self.filters[..], &self.pins[..]) {
+            (Mode::Clsact, [filter], []) => {
                 assert_eq!(filter.name.as_deref(), Some(FILTER_NAME));
                 assert!(filter.direct_action, "{filter:?}");
                 filter.program_id.expect("a filter with a program")
             }
-            (Mode::Tcx | Mode::Auto, [], [pin]) => {
+            (Mode::Tcx, [], [pin]) => {
                 let file = pin.file_name().unwrap().to_string_lossy();
                 assert!(file.starts_with(PROGRAM), "{file}");
                 let link = succeed(command!("bpftool", "-j", "link", "show", "pinned").arg(pin)).json();
@@ -125,6 +135,18 @@ pub(crate) fn assert_unloaded(program: u32) {
     eventually(&format!("program {program} is unloaded"), || {
         (!finish(&mut command!("bpftool", "prog", "show", "id", program.to_string())).succeeded()).then_some(())
     });
+}
+
+/// `tc filter add dev DEVICE DIRECTION prio PRIORITY`, to be continued.
+pub(crate) fn tc_add(direction: Direction, priority: u16) -> Command {
+    command!("tc", "filter", "add", "dev", DEVICE, direction.name(), "prio", priority.to_string())
+}
+
+/// The same, continued: `bpf da obj OBJECT sec tc`.
+pub(crate) fn tc_add_object(direction: Direction, priority: u16, object: &Path) -> Command {
+    let mut command = tc_add(direction, priority);
+    command.args(["bpf", "da", "obj"]).arg(object).args(["sec", "tc"]);
+    command
 }
 
 /// `tc -j filter show` of the hook: its filters, without the entries for whole priorities.

@@ -11,6 +11,7 @@ mod fixture;
 mod foreign;
 mod hold;
 mod hook;
+mod loader;
 mod object;
 mod refused;
 mod run;
@@ -18,7 +19,15 @@ mod run;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cases =
-        [baseline::cases, attach::cases, foreign::cases, hold::cases, object::cases, refused::cases, run::cases];
+    let cases = [
+        baseline::cases,
+        attach::cases,
+        foreign::cases,
+        hold::cases,
+        loader::cases,
+        object::cases,
+        refused::cases,
+        run::cases,
+    ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

@@ -17,6 +17,8 @@ use bpfasm_tests::{
 use object::{Object as _, ObjectSection as _};
 use serde_json::Value;
 
+use crate::hook::tc_add_object;
+
 /// The most slots that the program under test may have.
 const SLOTS: u64 = 13;
 /// The size of one.
@@ -50,8 +52,7 @@ fn tc_loads_it_with_its_types(sandbox: &Sandbox) {
     let object = build(sandbox);
     let wire = Wire::new(Direction::Ingress).unwrap();
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
-    let mut add = command!("tc", "filter", "add", "dev", DEVICE, "ingress", "bpf", "da", "obj", object, "sec", "tc");
-    assert_types_were_taken(&succeed(&mut add));
+    assert_types_were_taken(&succeed(&mut tc_add_object(Direction::Ingress, 1, &object)));
     wire.assert_first_dropped();
 
     let filters = filter::list(DEVICE, Direction::Ingress).unwrap();

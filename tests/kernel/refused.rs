@@ -3,7 +3,7 @@
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use bpfasm_tests::{
-    Case, Need, Sandbox, cli, command,
+    Case, Need, Sandbox, cli,
     command::{finish, succeed},
     need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CLI, CLS_BPF, CLS_U32, CLSACT, ROOT, TC, VETH},
     net::{DEVICE, Direction, Wire, filter, qdisc},
@@ -11,7 +11,7 @@ use bpfasm_tests::{
 
 use crate::{
     fixture,
-    hook::{Mode, Ours, attach, hook, tc_filters},
+    hook::{Mode, Ours, PRIORITY, attach, detach, hook, tc_add, tc_filters},
 };
 
 const NEEDS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN, &BPFFS, &BPFTOOL, &CLI, &VETH, &CLSACT, &CLS_BPF];
@@ -79,14 +79,9 @@ fn an_ingress_qdisc_for_clsact(sandbox: &Sandbox) {
 
 fn nothing_to_detach(_: &Sandbox) {
     let wire = Wire::new(DIRECTION).unwrap();
-    let detach = || {
-        let mut command = cli::bpfasm();
-        command.arg("detach").arg(hook(DIRECTION));
-        command
-    };
-    assert_refused(&mut detach(), 7, &[DEVICE]);
+    assert_refused(&mut detach(DIRECTION), 7, &[DEVICE]);
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
-    assert_refused(&mut detach(), 7, &[DEVICE]);
+    assert_refused(&mut detach(DIRECTION), 7, &[DEVICE]);
     wire.assert_all_received();
 }
 
@@ -95,8 +90,8 @@ fn a_priority_of_another_classifier(sandbox: &Sandbox) {
     let wire = Wire::new(DIRECTION).unwrap();
     let object = fixture::tc_drop(sandbox.scratch());
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
-    let words = ["prio", "1000", "protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
-    let _ = succeed(command!("tc", "filter", "add", "dev", DEVICE, DIRECTION.name()).args(words));
+    let words = ["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
+    let _ = succeed(tc_add(DIRECTION, PRIORITY).args(words));
     let before = tc_filters(DIRECTION);
     assert_refused(&mut attach(&object, Mode::Clsact, DIRECTION), 8, &["1000", "--prio"]);
     assert_eq!(tc_filters(DIRECTION), before);

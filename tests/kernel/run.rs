@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn shows_the_verdicts_of_the_samples() {
     let run = succeed(bpfasm().arg("run").arg(cli::program()));
     let all = run.to_string();
-    for words in ["tc_drop", "bpfasm attach"] {
+    for words in ["tc_drop.rs tc:DEV:ingress", "TC_ACT_SHOT", "TC_ACT_OK"] {
         assert!(all.contains(words), "should show {words:?}: {run}");
     }
 }

@@ -115,6 +115,17 @@ fn schedule(cases: Vec<Case>) -> ExitCode {
     conclusion.exit_code()
 }
 
+/// The command that runs one case, in a sandbox with this folder, without what the suite would prepare for it.
+///
+/// # Errors
+///
+/// This binary's path is not to be had.
+pub fn supervised(name: &str, scratch: &Path) -> io::Result<Command> {
+    let mut command = this_binary()?;
+    command.args([SUPERVISE, name]).arg(scratch);
+    Ok(command)
+}
+
 /// Runs one case under a supervisor; its output, if it fails or when asked, is shown.
 fn execute(case: &Case, show: bool) -> Result<(), Failed> {
     let mut variables = Vec::new();
@@ -122,8 +133,8 @@ fn execute(case: &Case, show: bool) -> Result<(), Failed> {
         variables.push((supply.variable(), supply.value()?));
     }
     let scratch = Scratch::new()?;
-    let mut command = this_binary()?;
-    command.args([SUPERVISE, case.name()]).arg(scratch.path()).envs(variables);
+    let mut command = supervised(case.name(), scratch.path())?;
+    command.envs(variables);
     let (end, output) = run_within(command, case.limit())?;
     if show {
         print!("{output}");

@@ -11,10 +11,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{fs, io};
 
+use bpfasm_codegen::ir::Program;
 use bpfasm_codegen::source::{SourceMap, SourceText};
 use bpfasm_codegen::{self as codegen, CpuLevel, Endian, Options};
 use bpfasm_dsl::build::{Entry, EntryError, Settings};
 use bpfasm_object::elf;
+use bpfasm_object::kernel::section;
 
 use crate::compile::module;
 use crate::{Error, ErrorKind};
@@ -135,7 +137,7 @@ fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), Dri
     }
     let object = codegen::compile(&module, &arguments.options, &sources).map_err(Error::from)?;
     let bytes = elf::write(&object).map_err(Error::from)?;
-    write(arguments, "samples.tsv", samples(entries).as_bytes())?;
+    write(arguments, "samples.tsv", samples(entries, &module.programs).as_bytes())?;
     write(arguments, "object.o", &bytes)
 }
 
@@ -144,11 +146,14 @@ fn write(arguments: &Arguments, name: &str, bytes: &[u8]) -> Result<(), DriverEr
     fs::write(&path, bytes).map_err(|error| DriverError::Output { path, error })
 }
 
-fn samples(entries: &[&Entry]) -> String {
+/// The rows of the samples. The programs are those of the entries, in their order.
+fn samples(entries: &[&Entry], programs: &[Program]) -> String {
     let mut rows = String::new();
-    for entry in entries {
+    for (entry, program) in entries.iter().zip(programs) {
+        let program_type = section(&program.section).map(|kind| kind.program_type);
         for sample in entry.samples.map(|samples| samples()).unwrap_or_default() {
-            let Some((number, verdict)) = sample.expected() else { continue };
+            let Some(number) = sample.expected() else { continue };
+            let verdict = program_type.and_then(|known| known.verdict_name(number)).unwrap_or_default();
             let _ = write!(rows, "{}\t{}\t{number}\t{verdict}\t", entry.name, sample.name());
             for byte in sample.packet() {
                 let _ = write!(rows, "{byte:02x}");

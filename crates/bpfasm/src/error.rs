@@ -83,7 +83,24 @@ impl Error {
             // A model that cannot be written down is a mistake of whoever made the model.
             Self::Write(_) => ErrorKind::Unexpected,
             #[cfg(feature = "loader")]
-            Self::Load(error) => load_kind(error),
+            Self::Load(error) => error.kind().into(),
+        }
+    }
+}
+
+#[cfg(feature = "loader")]
+impl From<loader::ErrorKind> for ErrorKind {
+    fn from(kind: loader::ErrorKind) -> Self {
+        match kind {
+            loader::ErrorKind::Usage => Self::Usage,
+            loader::ErrorKind::Rejected => Self::Rejected,
+            loader::ErrorKind::NotPermitted => Self::NotPermitted,
+            loader::ErrorKind::Unsupported => Self::Unsupported,
+            loader::ErrorKind::Malformed => Self::Malformed,
+            loader::ErrorKind::NotFound => Self::NotFound,
+            loader::ErrorKind::Conflict => Self::Conflict,
+            // `Unexpected`, and whatever a later loader tells apart.
+            _ => Self::Unexpected,
         }
     }
 }

@@ -61,7 +61,8 @@ fn timeout(left: Option<Duration>) -> PollTimeout {
         None => PollTimeout::NONE,
         Some(left) => {
             let milliseconds = left.as_nanos().div_ceil(1_000_000);
-            i32::try_from(milliseconds).map_or(PollTimeout::MAX, |ms| PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX))
+            i32::try_from(milliseconds)
+                .map_or(PollTimeout::MAX, |ms| PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bpfasm::loader::{LoadOptions, Loaded};
 use bpfasm::object::kernel::ProgramType;
 use bpfasm::object::{Function, Object, elf};
 
@@ -74,7 +75,12 @@ impl Input {
     /// # Errors
     ///
     /// No program is named so, none fits, or several do and none is named.
-    pub fn pick(&self, name: Option<&str>, what: &'static str, fits: impl Fn(&Function) -> bool) -> Result<&Function, Error> {
+    pub fn pick(
+        &self,
+        name: Option<&str>,
+        what: &'static str,
+        fits: impl Fn(&Function) -> bool,
+    ) -> Result<&Function, Error> {
         let have = || self.object.programs().map(describe).collect();
         let mut fitting = self.object.programs().filter(|function| fits(function));
         match (name, fitting.next(), fitting.next()) {
@@ -92,6 +98,17 @@ impl Input {
             }),
             (None, None, _) => Err(Error::NothingFits { path: self.path.clone(), what, have: have() }),
         }
+    }
+
+    /// Loads some of its programs into the kernel.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses one, or this process may not load any.
+    pub fn load(&self, functions: &[&Function]) -> Result<Loaded, Error> {
+        let options = LoadOptions::new();
+        let options = functions.iter().fold(options, |options, function| options.program(&function.name));
+        Ok(options.load(&self.object)?)
     }
 
     /// The programs meant: the one named, or all.

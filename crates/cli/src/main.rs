@@ -10,6 +10,7 @@ mod hook;
 mod input;
 mod invocation;
 mod report;
+mod table;
 mod text;
 
 use std::io::{self, BufWriter, Write};
@@ -21,7 +22,7 @@ use error::Error;
 
 /// Write, compile, check, run and attach BPF networking programs.
 #[derive(Debug, Parser)]
-#[command(name = "bpfasm", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "bpfasm", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: cmd::Command,

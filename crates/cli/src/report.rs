@@ -10,18 +10,12 @@ use anstyle::{AnsiColor, Style};
 use crate::error::Error;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HELP: Style = AnsiColor::Cyan.on_default().bold();
 const NOTE: Style = Style::new().bold();
 
 /// Tells of something the reader may want to know.
 pub fn note(text: impl Display) {
     labelled(NOTE, "note", text);
-}
-
-/// Tells of something that may not be as meant.
-pub fn warning(text: impl Display) {
-    labelled(WARNING, "warning", text);
 }
 
 /// A line without a label: what was done, how it is undone.

@@ -2,9 +2,10 @@
 
 use bpfasm_codegen::ir;
 use bpfasm_codegen::source::{Loc, SourceText};
+use bpfasm_object::kernel::{self, ProgramType};
 
 use crate::context::{Context, Verdict};
-use crate::stage::{self, Limits, StageError};
+use crate::stage::{self, Limits, StageError, StageErrorKind};
 
 /// A program that can be staged: the unit struct that `#[program]` makes of a function, or its `with(…)` where it has host arguments.
 pub trait Program {
@@ -66,6 +67,7 @@ pub struct Bound<F> {
 #[doc(hidden)]
 pub trait Body {
     fn signature(&self) -> ir::Signature;
+    fn program_types(&self) -> &'static [ProgramType];
     fn run(&self) -> ir::Operand;
 }
 
@@ -87,6 +89,9 @@ impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Typed<F, C, V> {
 impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Body for Typed<F, C, V> {
     fn signature(&self) -> ir::Signature {
         C::SIGNATURE
+    }
+    fn program_types(&self) -> &'static [ProgramType] {
+        C::PROGRAM_TYPES
     }
     fn run(&self) -> ir::Operand {
         (self.function)(&mut C::new()).result()
@@ -121,9 +126,22 @@ pub(crate) fn stage_within(
     body: &impl Body,
 ) -> Result<ir::Program, StageError> {
     let Declaration { name, section, loc, .. } = *declaration;
+    check_section(section, body.program_types(), loc)
+        .map_err(|error| StageError { program: name.to_owned(), ..error })?;
     let function = stage::stage(limits, loc, &mut || body.run())
         .map_err(|error| StageError { program: name.to_owned(), ..error })?;
     Ok(ir::Program { name: name.to_owned(), section: section.to_owned(), signature: body.signature(), loc, function })
+}
+
+/// Checks that the section's programs are given the function's context.
+fn check_section(section: &str, fitting: &[ProgramType], loc: Loc) -> Result<(), StageError> {
+    let program_type = kernel::section(section).map(|kind| kind.program_type);
+    if program_type.is_some_and(|known| fitting.contains(&known)) {
+        return Ok(());
+    }
+    let fits = |kind: &&kernel::SectionKind| fitting.contains(&kind.program_type);
+    let known = kernel::sections().iter().filter(fits).map(|kind| kind.pattern).collect::<Vec<_>>().join(", ");
+    Err(StageErrorKind::Section { section: section.to_owned(), known }.at(loc))
 }
 
 /// Marks where a program returns: the place that the line table shows.

@@ -20,7 +20,7 @@ pub const DIRECTORY: &str = "bpfasm";
 /// # Errors
 /// When `/proc` is not mounted.
 pub fn find() -> Result<Option<PathBuf>, Error> {
-    let path = Path::new("/proc/self/mountinfo");
+    let path = Path::new("/proc/thread-self/mountinfo");
     let table = fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
     Ok(find_in(&table))
 }

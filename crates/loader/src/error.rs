@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn messages_name_what_matters() {
-        let error = Error::Unsupported { what: "tcx links".to_owned(), since: Some(KernelVersion { major: 6, minor: 6 }) };
+        let error =
+            Error::Unsupported { what: "tcx links".to_owned(), since: Some(KernelVersion { major: 6, minor: 6 }) };
         assert_eq!(error.to_string(), "tcx links need Linux 6.6");
         let error = Error::NoSuchProgram { name: "x".to_owned(), available: vec!["a".to_owned(), "b".to_owned()] };
         assert_eq!(error.to_string(), "no program `x`; there is `a`, `b`");

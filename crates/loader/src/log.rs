@@ -19,7 +19,8 @@ pub struct VerifierLog {
 }
 
 /// First words of the statistics that end a log.
-const STATISTICS: &[&str] = &["processed ", "verification time ", "stack depth ", "total_states ", "peak_states ", "mark_read "];
+const STATISTICS: &[&str] =
+    &["processed ", "verification time ", "stack depth ", "total_states ", "peak_states ", "mark_read "];
 
 /// The line that opens the explanation of a refusal, from Linux 7.3.
 const EXPLANATION: &str = "Verification failed:";

@@ -20,10 +20,10 @@ pub enum Capability {
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Capability::NetAdmin => "CAP_NET_ADMIN",
-            Capability::SysAdmin => "CAP_SYS_ADMIN",
-            Capability::Perfmon => "CAP_PERFMON",
-            Capability::Bpf => "CAP_BPF",
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::Perfmon => "CAP_PERFMON",
+            Self::Bpf => "CAP_BPF",
         })
     }
 }
@@ -45,16 +45,14 @@ impl Action {
     pub(crate) const CREATE_MAP: Action = Action { name: "create a map", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const LOAD_PROGRAM: Action =
         Action { name: "load a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
-    pub(crate) const TEST_RUN: Action =
-        Action { name: "run a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
+    pub(crate) const TEST_RUN: Action = Action { name: "run a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
     pub(crate) const ATTACH_LINK: Action =
         Action { name: "attach a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
     pub(crate) const QUERY_HOOK: Action =
         Action { name: "list the programs at a hook", needs: &[NetAdmin], or_sys_admin: true };
     pub(crate) const OPEN_BY_ID: Action =
         Action { name: "open a BPF object by its id", needs: &[SysAdmin], or_sys_admin: true };
-    pub(crate) const INSPECT: Action =
-        Action { name: "inspect a BPF object", needs: &[Bpf], or_sys_admin: true };
+    pub(crate) const INSPECT: Action = Action { name: "inspect a BPF object", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const PIN: Action = Action { name: "pin a BPF object", needs: &[], or_sys_admin: true };
     pub(crate) const OPEN_PIN: Action = Action { name: "open a pinned BPF object", needs: &[], or_sys_admin: true };
     /// rtnetlink does not take `CAP_SYS_ADMIN` instead.
@@ -129,7 +127,8 @@ impl NotPermitted {
         }
         let identity = facts.uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
         restrictions.extend((!facts.uid_map.is_empty() && !identity).then_some(Restriction::UserNamespace));
-        let degree = facts.lockdown.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(degree, _)| degree);
+        let degree =
+            facts.lockdown.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(degree, _)| degree);
         restrictions
             .extend(degree.filter(|&degree| degree != "none").map(|degree| Restriction::Lockdown(degree.to_owned())));
         restrictions.extend(field("Seccomp:").is_some_and(|mode| mode != "0").then_some(Restriction::Seccomp));
@@ -216,7 +215,7 @@ mod tests {
     #[test]
     fn rtnetlink_does_not_take_sys_admin_instead() {
         let told = NotPermitted::judge(Action::CHANGE_FILTERS, &facts(1 << 21, 0));
-        assert_eq!(told.missing, [Capability::NetAdmin]);
+        assert_eq!(told.missing, [NetAdmin]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A loaded program, and what the kernel knows of the programs in it.
 
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use bpfasm_object::kernel::ProgramType;
 
@@ -17,7 +17,9 @@ use crate::{Error, TestRun, TestRunOutput, VerifierLog, owner};
 pub struct Program {
     fd: OwnedFd,
     name: String,
-    info: ProgramInfo,
+    program_type: ProgramType,
+    /// Asked for when it is first wanted.
+    id: OnceLock<u32>,
     log: Option<VerifierLog>,
 }
 
@@ -78,9 +80,8 @@ impl From<sys::ProgInfo> for ProgramInfo {
 
 impl Program {
     /// Takes a program that was just loaded under its full name.
-    pub(crate) fn loaded(fd: OwnedFd, name: &str, log: Option<VerifierLog>) -> Result<Program, Error> {
-        let info = sys::prog_info(fd.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
-        Ok(Program { fd, name: name.to_owned(), info: info.into(), log })
+    pub(crate) fn loaded(fd: OwnedFd, name: &str, program_type: ProgramType, log: Option<VerifierLog>) -> Program {
+        Program { fd, name: name.to_owned(), program_type, id: OnceLock::new(), log }
     }
 
     /// Opens a program by its id.
@@ -116,7 +117,8 @@ impl Program {
         let info = sys::prog_info(fd.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
         // The full name needs CAP_SYS_ADMIN; without it, the short one must do.
         let name = owner::identify(fd.as_fd(), &info).map_or_else(|_| info.name.clone(), |identity| identity.name);
-        Ok(Program { fd, name, info: info.into(), log: None })
+        let program_type = ProgramType(info.prog_type);
+        Ok(Program { fd, name, program_type, id: OnceLock::from(info.id), log: None })
     }
 
     /// The full name.
@@ -126,15 +128,23 @@ impl Program {
     }
 
     /// The id, which no other program has while this one lives.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.info.id
+    ///
+    /// # Errors
+    /// When the kernel refuses, as it does under some security modules.
+    pub fn id(&self) -> Result<u32, Error> {
+        match self.id.get() {
+            Some(&id) => Ok(id),
+            None => {
+                let id = self.info()?.id;
+                Ok(*self.id.get_or_init(|| id))
+            }
+        }
     }
 
     /// The type.
     #[must_use]
     pub fn program_type(&self) -> ProgramType {
-        self.info.program_type
+        self.program_type
     }
 
     /// Asks the kernel what it knows of the program now.
@@ -176,12 +186,6 @@ impl Program {
 impl AsFd for Program {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (id {})", self.name, self.info.id)
     }
 }
 

@@ -3,6 +3,9 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    os::fd::AsFd as _,
+    panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -43,7 +46,7 @@ impl Wire {
     pub fn new(direction: Direction) -> Result<Self> {
         let (near, far) = (Namespace::current()?, Namespace::new()?);
         let far_device = "v1";
-        link::add_veth(DEVICE, far_device, Some(std::os::fd::AsFd::as_fd(&far)))?;
+        link::add_veth(DEVICE, far_device, Some(far.as_fd()))?;
         let (sending, receiving) = match direction {
             Direction::Ingress => ((&far, far_device), (&near, DEVICE)),
             Direction::Egress => ((&near, DEVICE), (&far, far_device)),
@@ -103,6 +106,36 @@ impl Wire {
         arrived.contains(&FIRST)
     }
 
+    /// The packets of [`FIRST`], sent without a pause while `work` is done, must all be dropped.
+    ///
+    /// # Panics
+    ///
+    /// When one arrives, or when `work` does.
+    #[track_caller]
+    pub fn assert_first_dropped_while(&self, work: impl FnOnce()) {
+        self.assert_first_dropped();
+        let (done, end) = (AtomicBool::new(false), round());
+        let sent = thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                stay_on_this_cpu().expect("stay on one CPU");
+                let mut sent = 0_u64;
+                while !done.load(Ordering::Relaxed) {
+                    self.send_one(FIRST, end);
+                    sent += 1;
+                }
+                self.send_one(SECOND, end);
+                sent
+            });
+            let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+            done.store(true, Ordering::Relaxed);
+            let sent = sender.join().expect("the sending thread");
+            outcome.unwrap_or_else(|panic| panic::resume_unwind(panic));
+            sent
+        });
+        let arrived = self.arrivals(end, &[SECOND]);
+        assert!(arrived == [SECOND], "{sent} packets sent from {FIRST}, then one from {SECOND}: arrived {arrived:?}");
+    }
+
     /// Sends one packet from each, in this order; gives those that arrived by the time all of `awaited` had.
     fn send(&self, from: &[Ipv4Addr], awaited: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let round = round();
@@ -110,11 +143,20 @@ impl Wire {
         thread::scope(|scope| {
             scope.spawn(|| {
                 stay_on_this_cpu().expect("stay on one CPU");
-                for (_, socket) in self.senders.iter().filter(|(sender, _)| from.contains(sender)) {
-                    socket.send_to(&round, self.to).expect("send a packet");
-                }
+                from.iter().for_each(|&sender| self.send_one(sender, round));
             });
         });
+        self.arrivals(round, awaited)
+    }
+
+    fn send_one(&self, from: Ipv4Addr, payload: [u8; 8]) {
+        for (_, socket) in self.senders.iter().filter(|(sender, _)| *sender == from) {
+            socket.send_to(&payload, self.to).expect("send a packet");
+        }
+    }
+
+    /// Whose packets of a round arrive, until all of `awaited` have, or for as long as can be waited.
+    fn arrivals(&self, round: [u8; 8], awaited: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let deadline = Instant::now() + PATIENCE;
         let mut arrived = Vec::new();
         while !awaited.iter().all(|sender| arrived.contains(sender)) {
@@ -143,8 +185,6 @@ impl Wire {
 
 /// A payload that no other round has.
 fn round() -> [u8; 8] {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     static ROUND: AtomicU64 = AtomicU64::new(0);
     ROUND.fetch_add(1, Ordering::Relaxed).to_be_bytes()
 }

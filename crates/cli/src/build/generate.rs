@@ -324,10 +324,8 @@ mod tests {
             dependency(json!({"rename": "uno"})),
             dependency(json!({"name": "two", "target": "cfg(target_os = \"linux\")", "optional": true})),
         ];
-        let features: &[(&str, &[&str])] = &[
-            ("default", &["fast"]),
-            ("fast", &["dep:two", "uno/speed", "two?/speed", "bpfasm/loader", "dep:cc"]),
-        ];
+        let features: &[(&str, &[&str])] =
+            &[("default", &["fast"]), ("fast", &["dep:two", "uno/speed", "two?/speed", "bpfasm/loader", "dep:cc"])];
         let home = home(dependencies, features);
         let text = Manifest { package: "a-0", home: &home }.to_string();
         assert!(text.contains("\n[workspace]\n"));

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_facade_is_found_among_the_dependencies_and_the_others_kept() {
-        let home = home("p", &[dependency("bpfasm-rs", "null"), dependency("serde", "null"), dependency("t", "\"dev\"")]);
+        let home =
+            home("p", &[dependency("bpfasm-rs", "null"), dependency("serde", "null"), dependency("t", "\"dev\"")]);
         let home = home.unwrap();
         assert!(matches!(home.facade, Facade::Dependency(found) if found.name == "bpfasm-rs"));
         assert_eq!(home.dependencies.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["serde"]);
@@ -141,7 +142,9 @@ mod tests {
     #[test]
     fn without_the_facade_the_error_names_package_and_manifest() {
         let error = home("p", &[dependency("serde", "null")]).unwrap_err();
-        assert!(matches!(error, Error::NoFacade { package, manifest } if package == "p" && manifest == Path::new("/w/p/Cargo.toml")));
+        assert!(
+            matches!(error, Error::NoFacade { package, manifest } if package == "p" && manifest == Path::new("/w/p/Cargo.toml"))
+        );
     }
 
     #[test]

@@ -42,9 +42,8 @@ impl Built {
     /// A file is missing or can't be read, or a sample is not as agreed.
     pub fn read(folder: &Path, ir: bool) -> Result<Self, Error> {
         let path = |name: &str| folder.join(name);
-        let text = |name: &str| {
-            fs::read_to_string(path(name)).map_err(|source| Error::Read { path: path(name), source })
-        };
+        let text =
+            |name: &str| fs::read_to_string(path(name)).map_err(|source| Error::Read { path: path(name), source });
         let object = fs::read(path("object.o")).map_err(|source| Error::Read { path: path("object.o"), source })?;
         let samples = text("samples.tsv")?.lines().map(sample).collect::<Result<_, _>>()?;
         Ok(Self { object, samples, ir: ir.then(|| text("ir.txt")).transpose()? })
@@ -86,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_shown_with_its_fault() {
-        for (row, fault) in [("a\tb\t2\tc", "4 columns"), ("a\tb\t-1\tc\t00", "expected value"), ("a\tb\t1\tc\t0", "packet")] {
+        for (row, fault) in
+            [("a\tb\t2\tc", "4 columns"), ("a\tb\t-1\tc\t00", "expected value"), ("a\tb\t1\tc\t0", "packet")]
+        {
             let error = sample(row).unwrap_err().to_string();
             assert!(error.contains(fault), "{error}");
         }

@@ -96,7 +96,10 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let scan = scan(text).unwrap();
-        scan.programs.iter().map(|found| [found.modules.as_slice(), &[found.name.clone()]].concat().join("::")).collect()
+        scan.programs
+            .iter()
+            .map(|found| [found.modules.as_slice(), std::slice::from_ref(&found.name)].concat().join("::"))
+            .collect()
     }
 
     #[test]

@@ -7,10 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use bpfasm::ErrorKind;
 use nix::unistd::{Gid, Uid, User, geteuid};
 
-use super::{Built, Error, Request};
+use super::{Built, Error, Request, exit_kind};
 
 /// The hidden verb by which this command calls itself as another user.
 pub const STAGE: &str = "stage-as-user";
@@ -55,17 +54,8 @@ pub fn build_as(user: &User, request: &Request) -> Result<Built, Error> {
     match output.status.code() {
         Some(0) => serde_json::from_slice(&output.stdout)
             .map_err(|source| Error::Outcome { what: "outcome", reason: source.to_string() }),
-        code => Err(Error::Staging { kind: kind_of(code) }),
+        code => Err(Error::Staging { kind: exit_kind(code) }),
     }
-}
-
-/// The kind whose exit code this is.
-fn kind_of(code: Option<i32>) -> ErrorKind {
-    use ErrorKind::{Conflict, Malformed, NotFound, NotPermitted, Rejected, Unexpected, Unsupported, Usage};
-    [Usage, Rejected, NotPermitted, Unsupported, Malformed, NotFound, Conflict]
-        .into_iter()
-        .find(|kind| Some(i32::from(kind.exit_code())) == code)
-        .unwrap_or(Unexpected)
 }
 
 /// The search path with the user's own cargo in front, which sudo's secure path leaves out.
@@ -85,17 +75,4 @@ pub fn stage(request: &str, out: &mut impl io::Write) -> Result<(), Error> {
     let request: Request = serde_json::from_str(request).map_err(wrong)?;
     let built = super::build_here(&request)?;
     serde_json::to_writer(out, &built).map_err(wrong)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exit_code_is_read_back_as_its_kind() {
-        for kind in [ErrorKind::Usage, ErrorKind::Malformed, ErrorKind::NotFound, ErrorKind::Unexpected] {
-            assert_eq!(kind_of(Some(i32::from(kind.exit_code()))), kind);
-        }
-        assert_eq!(kind_of(None), ErrorKind::Unexpected);
-    }
 }

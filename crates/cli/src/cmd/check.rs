@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use bpfasm::loader::ProgramInfo;
 use bpfasm::object::Function;
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::input::{Input, Staging};
 use crate::report;
+use crate::table::Plain;
 
 /// Let the running kernel verify programs, without running or attaching them.
 #[derive(Debug, clap::Args)]
@@ -95,15 +95,10 @@ impl Args {
     }
 }
 
-fn table(checked: &[Checked<'_>]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(["program", "type", "", "slots", "verified", "xlated", "jited"]);
-    for column in table.column_iter_mut().skip(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+fn table(checked: &[Checked<'_>]) -> String {
+    let mut table = Plain::new(["program", "type", "", "slots", "verified", "xlated", "jited"], 3);
     for program in checked {
-        table.add_row([
+        table.row([
             program.name.to_owned(),
             program.program_type.clone(),
             "ok".to_owned(),
@@ -113,5 +108,5 @@ fn table(checked: &[Checked<'_>]) -> Table {
             format!("{} B", program.bytes_jited),
         ]);
     }
-    table
+    table.text()
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use bpfasm::loader::{Program, TestRun, TestRunOutput};
 use bpfasm::object::Function;
 use bpfasm::object::kernel::ProgramType;
-use comfy_table::{CellAlignment, Table, presets};
 
 use crate::build::Sample;
 use crate::error::Error;
 use crate::hex::{self, Hex};
 use crate::input::{Input, Staging, describe, program_type};
+use crate::table::Plain;
 use crate::{invocation, report};
 
 /// Run a program on its samples, or on a packet, in the kernel but without attaching it.
@@ -85,7 +85,10 @@ impl Args {
             let program = loaded.program(&function.name)?;
             let own: Vec<&Sample> = samples.iter().filter(|sample| sample.program == function.name).collect();
             if own.is_empty() {
-                report::note(format_args!("program {} has no samples; #[program(…, samples = FN)] gives it some", function.name));
+                report::note(format_args!(
+                    "program {} has no samples; #[program(…, samples = FN)] gives it some",
+                    function.name
+                ));
                 continue;
             }
             if functions.len() > 1 {
@@ -107,18 +110,14 @@ impl Args {
     }
 
     /// Runs a program's samples: the table of what came out, and how many verdicts were wrong.
-    fn table(&self, program: &Program, samples: &[&Sample]) -> Result<(Table, usize), Error> {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(["sample", "verdict", "expected", "", "ns"]);
-        if let Some(column) = table.column_mut(4) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    fn table(&self, program: &Program, samples: &[&Sample]) -> Result<(String, usize), Error> {
+        let mut table = Plain::new(["sample", "verdict", "expected", "", "ns"], 4);
         let mut wrong = 0;
         for sample in samples {
             let output = self.test_run(program, &sample.packet)?;
             let right = output.retval == sample.expected;
             wrong += usize::from(!right);
-            table.add_row([
+            table.row([
                 sample.name.clone(),
                 verdict(program.program_type(), output.retval),
                 verdict(program.program_type(), sample.expected),
@@ -126,7 +125,7 @@ impl Args {
                 output.duration_ns.to_string(),
             ]);
         }
-        Ok((table, wrong))
+        Ok((table.text(), wrong))
     }
 
     /// The command that attaches a program, where there is one for its type.
@@ -134,7 +133,8 @@ impl Args {
         if program_type(function) != Some(ProgramType::SCHED_CLS) {
             return;
         }
-        let others = input.object.programs().filter(|other| program_type(other) == Some(ProgramType::SCHED_CLS)).count() > 1;
+        let others =
+            input.object.programs().filter(|other| program_type(other) == Some(ProgramType::SCHED_CLS)).count() > 1;
         let mut words = vec!["attach".to_owned(), self.input.display().to_string(), "tc:DEV:ingress".to_owned()];
         if others {
             words.extend(["--program".to_owned(), function.name.clone()]);
@@ -193,10 +193,7 @@ mod tests {
 
     #[test]
     fn a_packet_of_another_length_is_shown_to_its_end() {
-        assert_eq!(
-            changes(&[1, 2], &[1, 2, 3]),
-            "packet changed, 3 bytes, was 2\n- 0000  01 02\n+ 0000  01 02 03\n"
-        );
+        assert_eq!(changes(&[1, 2], &[1, 2, 3]), "packet changed, 3 bytes, was 2\n- 0000  01 02\n+ 0000  01 02 03\n");
         assert_eq!(changes(&[0; 16], &[0; 17]), "packet changed, 17 bytes, was 16\n- 0010  \n+ 0010  00\n");
         assert_eq!(changes(&[7], &[7]), "packet unchanged, 1 bytes\n");
     }

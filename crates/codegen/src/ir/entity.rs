@@ -20,7 +20,7 @@ macro_rules! entities {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub u32);
 
-        impl Entity for $name {
+        impl $crate::ir::Entity for $name {
             fn index(self) -> usize {
                 self.0 as usize
             }
@@ -40,6 +40,8 @@ macro_rules! entities {
         }
     )* };
 }
+
+pub(crate) use entities;
 
 entities! {
     /// An SSA value: defined once, by an instruction or as a block parameter.

@@ -22,6 +22,7 @@ pub use bpfasm_isa::{HelperId, Size, Width};
 pub use cfg::Cfg;
 pub use data::{DataType, Field};
 pub use dominators::Dominators;
+pub(crate) use entity::entities;
 pub use entity::{Block, Entity, MapRef, StackSlot, Table, Value};
 pub use function::{BlockData, Function, Inst, Module, Program, Signature, SlotData, Terminator};
 pub use op::{Args, BinOp, Cond, Effect, NetConst, Op, Operand, Space};

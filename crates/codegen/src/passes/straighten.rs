@@ -163,13 +163,13 @@ block7:
 block0:
   v0 = context
   v1 = load.w context v0 + 0
-  branch.eq32 v1, 0, block3, block1
+  branch.eq32 v1, 0, block2, block1
 block1:
-  branch.eq32 v1, 1, block3, block2
+  branch.eq32 v1, 1, block2, block3
 block2:
-  return v1
+  return 1
 block3:
-  return 1",
+  return v1",
         );
     }
 

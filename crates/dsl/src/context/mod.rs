@@ -11,6 +11,7 @@ pub use tc::Tc;
 pub use verdict::{TcAction, Verdict};
 
 use bpfasm_codegen::ir::{Op, Operand, Signature, Size, Space};
+use bpfasm_object::kernel::ProgramType;
 
 use crate::stage;
 
@@ -18,6 +19,8 @@ use crate::stage;
 pub trait Context {
     /// Its C type, for BTF.
     const SIGNATURE: Signature;
+    /// The program types that are given it.
+    const PROGRAM_TYPES: &'static [ProgramType];
     /// The handle that the program function gets.
     #[doc(hidden)]
     fn new() -> Self;

@@ -1,6 +1,7 @@
 //! The context of traffic control programs.
 
 use bpfasm_codegen::ir::{Args, HelperId, Op, Operand, Signature, Size, Space};
+use bpfasm_object::kernel::ProgramType;
 
 use super::packet::{self, Bounds};
 use super::{Context, HelperResult, TcAction, load, store};
@@ -17,6 +18,7 @@ pub struct Tc {
 
 impl Context for Tc {
     const SIGNATURE: Signature = Signature { context: "__sk_buff", param: "skb" };
+    const PROGRAM_TYPES: &'static [ProgramType] = &[ProgramType::SCHED_CLS, ProgramType::SCHED_ACT];
     fn new() -> Tc {
         Tc { _private: () }
     }
@@ -147,8 +149,7 @@ impl Tc {
     /// program's.
     #[track_caller]
     pub fn redirect(&mut self, ifindex: impl Into<U32>, flags: u64) -> TcAction {
-        let result = call(HelperId::REDIRECT, &[ifindex.into().operand(), Operand::Const(flags)]);
-        TcAction::from_operand(result)
+        TcAction(call(HelperId::REDIRECT, &[ifindex.into().operand(), Operand::Const(flags)]))
     }
 
     /// Makes the first `len` bytes linear, so that [`header`](Tc::header) reaches them (`bpf_skb_pull_data`); 0 asks for all.

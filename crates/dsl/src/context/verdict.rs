@@ -1,6 +1,6 @@
 //! Verdicts: what a program may answer, a type a kind of program.
 
-use bpfasm_codegen::ir::{DataType, Operand, Size};
+use bpfasm_codegen::ir::Operand;
 
 use crate::value::{U32, handle};
 
@@ -9,16 +9,16 @@ use crate::value::{U32, handle};
 pub trait Verdict: Copy {
     #[doc(hidden)]
     fn result(self) -> Operand;
-    /// Its number and name, where it is known.
+    /// Its number, where it is known.
     #[doc(hidden)]
-    fn known(self) -> Option<(u32, &'static str)>;
+    fn known(self) -> Option<u32>;
 }
 
 macro_rules! verdicts {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $number:expr, $printed:literal;)* })*) => { $(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $number:expr;)* })*) => { $(
         handle! {
             $(#[$doc])*
-            $name, Size::W, DataType::Int { name: "int", bytes: 4, signed: true }
+            $name
         }
 
         impl $name { $(
@@ -37,13 +37,11 @@ macro_rules! verdicts {
             fn result(self) -> Operand {
                 self.0
             }
-            fn known(self) -> Option<(u32, &'static str)> {
-                let Operand::Const(number) = self.0 else { return None };
-                let name = match number {
-                    $($number => $printed,)*
-                    _ => "",
-                };
-                Some((u32::try_from(number).ok()?, name))
+            fn known(self) -> Option<u32> {
+                match self.0 {
+                    Operand::Const(number) => u32::try_from(number).ok(),
+                    _ => None,
+                }
             }
         }
     )* };
@@ -55,16 +53,16 @@ verdicts! {
     /// Of cls_bpf in direct-action mode the kernel honours these; any other number acts as [`UNSPEC`](TcAction::UNSPEC).
     TcAction {
         /// Go on with the next filter.
-        UNSPEC = 0xffff_ffff, "TC_ACT_UNSPEC";
+        UNSPEC = 0xffff_ffff;
         /// Let the packet pass.
-        OK = 0, "TC_ACT_OK";
+        OK = 0;
         /// Drop it.
-        SHOT = 2, "TC_ACT_SHOT";
+        SHOT = 2;
         /// The packet was taken; it counts as passed on.
-        STOLEN = 4, "TC_ACT_STOLEN";
+        STOLEN = 4;
         /// Send it where the redirect helper said.
-        REDIRECT = 7, "TC_ACT_REDIRECT";
+        REDIRECT = 7;
         /// Drop it and hand it to the CPU of an offloading device.
-        TRAP = 8, "TC_ACT_TRAP";
+        TRAP = 8;
     }
 }

@@ -44,6 +44,14 @@ pub struct StageError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StageErrorKind {
+    /// The section is none of those whose programs get this context.
+    #[error("no program with this context belongs into section `{section}`; its sections are: {known}")]
+    Section {
+        /// The section.
+        section: String,
+        /// The sections that would fit; a `+` at the end stands for nothing, or for `/` and more.
+        known: String,
+    },
     /// The function forked into too many paths.
     #[error(
         "staging explored {limit} paths and is not done; this line splits the path most often ({forks} times)\n  \
@@ -56,7 +64,10 @@ pub enum StageErrorKind {
         forks: usize,
     },
     /// A path is longer than the kernel would ever take.
-    #[error("the program has more than {limit} operations; a loop over a host value may never end")]
+    #[error(
+        "the program has more than {limit} operations or blocks and does not end\n  \
+         help: mark a function that loops on a kernel value with `#[staged]`; a loop over host values must end"
+    )]
     TooLong {
         /// The limit.
         limit: u32,

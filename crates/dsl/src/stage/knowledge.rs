@@ -93,67 +93,111 @@ impl Memory {
     }
 }
 
-/// What was learnt, and in which blocks.
+/// What was learnt, and in which blocks, in the order of the blocks.
 #[derive(Default)]
 pub(crate) struct Knowledge {
     values: FxHashMap<(Op, u32), Vec<(Block, Value)>>,
     answers: FxHashMap<Question, Vec<(Block, bool)>>,
     equal: FxHashMap<(Operand, bool), Vec<(Block, Operand)>>,
     proven: FxHashMap<(Operand, u32), Vec<(Block, i64)>>,
+    places: Places,
+}
+
+/// Which blocks are on the path, and which are done with.
+#[derive(Default)]
+struct Places {
     on_path: Vec<bool>,
     path: Vec<Block>,
+    /// Blocks that no later run goes through: forks are taken up again innermost first, so whatever came behind the first way of
+    /// the fork that this run takes up is explored. `then` is that way's block, the others lie in a range.
+    explored: Option<Explored>,
+}
+
+#[derive(Clone, Copy)]
+struct Explored {
+    then: Block,
+    others: (usize, usize),
+}
+
+impl Places {
+    /// Drops what is known of blocks that are done with.
+    fn prune<T>(&self, known: &mut Vec<(Block, T)>) {
+        let Some(Explored { then, others: (from, to) }) = self.explored else { return };
+        while let Some(&(block, _)) = known.last() {
+            let is_explored = block == then || (from..to).contains(&block.index());
+            if !is_explored {
+                return;
+            }
+            known.pop();
+        }
+    }
+
+    fn latest<T: Copy>(&self, known: Option<&mut Vec<(Block, T)>>) -> Option<T> {
+        let known = known?;
+        self.prune(known);
+        known.iter().rev().find(|(block, _)| self.on_path[block.index()]).map(|(_, fact)| *fact)
+    }
+
+    fn learn<T>(&self, known: &mut Vec<(Block, T)>, block: Block, fact: T) {
+        self.prune(known);
+        known.push((block, fact));
+    }
 }
 
 impl Knowledge {
     /// Starts a path anew at `entry`.
     pub fn restart(&mut self, entry: Block) {
-        while let Some(block) = self.path.pop() {
-            self.on_path[block.index()] = false;
+        while let Some(block) = self.places.path.pop() {
+            self.places.on_path[block.index()] = false;
         }
         self.enter(entry);
     }
 
+    /// The path to come takes the other way of a fork: `then` and the `blocks` from `otherwise` on are done with.
+    pub fn take_up(&mut self, then: Block, otherwise: Block, blocks: usize) {
+        self.places.explored = Some(Explored { then, others: (otherwise.index() + 1, blocks) });
+    }
+
     /// The path goes on in `block`.
     pub fn enter(&mut self, block: Block) {
-        if self.on_path.len() <= block.index() {
-            self.on_path.resize(block.index() + 1, false);
+        let Places { on_path, path, .. } = &mut self.places;
+        if on_path.len() <= block.index() {
+            on_path.resize(block.index() + 1, false);
         }
-        self.on_path[block.index()] = true;
-        self.path.push(block);
+        on_path[block.index()] = true;
+        path.push(block);
     }
 
     /// The path leaves the blocks behind `scope`, to join others.
     pub fn leave_to(&mut self, scope: Block) {
-        while let Some(&block) = self.path.last() {
+        let Places { on_path, path, .. } = &mut self.places;
+        while let Some(&block) = path.last() {
             if block == scope {
                 return;
             }
-            self.on_path[block.index()] = false;
-            self.path.pop();
+            on_path[block.index()] = false;
+            path.pop();
         }
     }
 
-    fn latest<T: Copy>(&self, known: Option<&Vec<(Block, T)>>) -> Option<T> {
-        known?.iter().rev().find(|(block, _)| self.on_path[block.index()]).map(|(_, fact)| *fact)
-    }
-
     /// The value that already holds the result of `op`.
-    pub fn value_of(&self, op: &Op, memory: &Memory) -> Option<Value> {
-        self.latest(self.values.get(&(*op, memory.version_seen_by(op))))
+    pub fn value_of(&mut self, op: &Op, memory: &Memory) -> Option<Value> {
+        self.places.latest(self.values.get_mut(&(*op, memory.version_seen_by(op))))
     }
 
     /// Remembers the result of `op`.
     pub fn learn_value(&mut self, block: Block, op: Op, memory: &Memory, value: Value) {
-        self.values.entry((op, memory.version_seen_by(&op))).or_default().push((block, value));
+        let known = self.values.entry((op, memory.version_seen_by(&op))).or_default();
+        self.places.learn(known, block, value);
     }
 
     /// The answer that the path already implies.
-    pub fn answer(&self, question: &Question) -> Option<bool> {
+    pub fn answer(&mut self, question: &Question) -> Option<bool> {
         let (canonical, negated) = canonical(question);
-        if let Some(answer) = self.latest(self.answers.get(&canonical)) {
+        if let Some(answer) = self.places.latest(self.answers.get_mut(&canonical)) {
             return Some(answer != negated);
         }
-        let equal = self.latest(self.equal.get(&(question.a, wide(question))))?;
+        let equal = self.places.latest(self.equal.get_mut(&(question.a, wide(question))))?;
         match (equal, question.b) {
             (Operand::Const(known), Operand::Const(asked)) => {
                 Some(fold::fold_cond(question.cond, question.width, known, asked))
@@ -171,20 +215,22 @@ impl Knowledge {
     pub fn learn_answer(&mut self, block: Block, question: &Question, answer: bool) {
         let (canonical, negated) = canonical(question);
         let holds = answer != negated;
-        self.answers.entry(canonical).or_default().push((block, holds));
+        self.places.learn(self.answers.entry(canonical).or_default(), block, holds);
         if canonical.cond == Cond::Eq && holds && !matches!(canonical.b, Operand::Value(_)) {
-            self.equal.entry((canonical.a, wide(question))).or_default().push((block, canonical.b));
+            let known = self.equal.entry((canonical.a, wide(question))).or_default();
+            self.places.learn(known, block, canonical.b);
         }
     }
 
     /// How many bytes from `base` are known to lie inside of the packet.
-    pub fn proven(&self, base: Operand, memory: &Memory) -> i64 {
-        self.latest(self.proven.get(&(base, memory.generation))).unwrap_or(0)
+    pub fn proven(&mut self, base: Operand, memory: &Memory) -> i64 {
+        self.places.latest(self.proven.get_mut(&(base, memory.generation))).unwrap_or(0)
     }
 
     /// Remembers that `bytes` from `base` lie inside of the packet.
     pub fn learn_proven(&mut self, block: Block, base: Operand, memory: &Memory, bytes: i64) {
-        self.proven.entry((base, memory.generation)).or_default().push((block, bytes));
+        let known = self.proven.entry((base, memory.generation)).or_default();
+        self.places.learn(known, block, bytes);
     }
 }
 

@@ -30,11 +30,13 @@ pub struct Limits {
     pub paths: u32,
     /// How many operations a program may have (the kernel verifies at most a million).
     pub operations: u32,
+    /// How many basic blocks a program may have.
+    pub blocks: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { paths: 1 << 16, operations: 1 << 20 }
+        Limits { paths: 1 << 15, operations: 1 << 20, blocks: 1 << 17 }
     }
 }
 

@@ -136,8 +136,9 @@ impl Session {
             self.path_limit();
             return false;
         }
-        if let End::Fork { taken, .. } = &mut self.traces[fork].end {
+        if let End::Fork { taken, then, otherwise, .. } = &mut self.traces[fork].end {
             *taken = false;
+            self.knowledge.take_up(*then, *otherwise, self.function.blocks.len());
         }
         self.begin_run();
         true
@@ -314,6 +315,10 @@ impl Session {
             self.record(Event::Known { question, answer, loc });
             return answer;
         }
+        if self.function.blocks.len() >= self.limits.blocks as usize {
+            self.fail(StageErrorKind::TooLong { limit: self.limits.blocks }, loc);
+            return false;
+        }
         let (then, otherwise) = (self.new_block(loc), self.new_block(loc));
         let Question { cond, width, a, b } = question;
         self.end_block(Terminator::Branch { cond, width, a, b, then, otherwise }, loc);
@@ -479,11 +484,21 @@ impl Session {
     /// Splits the path on whether `bytes` bytes from `base` lie inside of the packet that ends at `end`.
     pub fn in_packet(&mut self, base: Operand, bytes: i64, end: Operand, loc: Loc) -> bool {
         if self.mode == Mode::Dead {
+            self.dead_step(loc);
             return true;
         }
-        // Not part of the trace: replays see the same knowledge as the run that they follow, in the same blocks.
-        if self.knowledge.proven(base, &self.memory) >= bytes {
-            return true;
+        match self.recorded() {
+            Some(Event::Proven { base: before, bytes: proven, .. }) if (before, proven) == (base, bytes) => {
+                self.position += 1;
+                return true;
+            }
+            None if self.mode == Mode::Live && self.at_open_end() => {
+                if self.knowledge.proven(base, &self.memory) >= bytes {
+                    self.record(Event::Proven { base, bytes, loc });
+                    return true;
+                }
+            }
+            _ => {}
         }
         let limit = Op::Bin { op: BinOp::Add, width: Width::W64, a: base, b: Operand::Const(bytes.cast_unsigned()) };
         let limit = self.emit(limit, loc);

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Op { op: Op, result: Operand, loc: Loc },
     /// The program asked a question whose answer the path already implied.
     Known { question: Question, answer: bool, loc: Loc },
+    /// The program asked for packet bytes that the path had already checked.
+    Proven { base: Operand, bytes: i64, loc: Loc },
 }
 
 /// What identifies a join: paths with equal keys continue together.
@@ -66,6 +68,7 @@ impl Event {
         match self {
             Event::Op { op, loc, .. } => (describe_op(op), loc),
             Event::Known { question, loc, .. } => (question.describe(), loc),
+            Event::Proven { bytes, loc, .. } => (format!("the use of {bytes} packet bytes"), loc),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 use bpfasm_codegen::ir::{BinOp, Cond, DataType, Operand, Size, Width};
 
-use super::{U32, bin, handle};
+use super::{U32, bin, scalar_handle};
 use crate::join;
 use crate::stage;
 
-handle! {
+scalar_handle! {
     /// 0 or 1: the answer to a comparison as data, where a `bool` would split the path.
     ///
     /// `a.eq_bit(1) & b.eq_bit(2)` computes both and combines them; [`is_set`](Bit::is_set) then splits the path once.

@@ -47,24 +47,13 @@ pub(crate) fn bin(op: BinOp, width: Width, a: Operand, b: Operand) -> Operand {
     stage::emit(Op::Bin { op, width, a, b })
 }
 
-/// Declares a value type: a handle around an [`Operand`].
+/// Declares a handle around an [`Operand`].
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $size:expr, $data:expr) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name(pub(crate) Operand);
 
-        impl $crate::value::sealed::Sealed for $name {}
-        impl $crate::value::Scalar for $name {
-            const SIZE: Size = $size;
-            const DATA: DataType = $data;
-            fn operand(self) -> Operand {
-                self.0
-            }
-            fn from_operand(operand: Operand) -> Self {
-                $name(operand)
-            }
-        }
         impl $crate::join::Staged for $name {
             fn each_part(&mut self, f: &mut dyn FnMut(&mut Operand)) {
                 f(&mut self.0);
@@ -78,3 +67,23 @@ macro_rules! handle {
     };
 }
 pub(crate) use handle;
+
+/// Declares a value type: a handle that memory can hold.
+macro_rules! scalar_handle {
+    ($(#[$doc:meta])* $name:ident, $size:expr, $data:expr) => {
+        $crate::value::handle! { $(#[$doc])* $name }
+
+        impl $crate::value::sealed::Sealed for $name {}
+        impl $crate::value::Scalar for $name {
+            const SIZE: Size = $size;
+            const DATA: DataType = $data;
+            fn operand(self) -> Operand {
+                self.0
+            }
+            fn from_operand(operand: Operand) -> Self {
+                $name(operand)
+            }
+        }
+    };
+}
+use scalar_handle;

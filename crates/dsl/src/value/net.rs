@@ -9,12 +9,12 @@ use std::ops::{BitAnd, BitOr, BitXor};
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{BinOp, Cond, DataType, NetConst, Op, Operand, Size, Width};
 
-use super::{Bit, U16, U32, U64, bin, handle};
+use super::{Bit, U16, U32, U64, bin, scalar_handle};
 use crate::stage::{self, Session};
 
 macro_rules! network {
     ($($(#[$doc:meta])* $name:ident($host:ident) $kernel:ident: $size:ident, $width:ident, $c_name:literal;)*) => { $(
-        handle! {
+        scalar_handle! {
             $(#[$doc])*
             $name, Size::$size, DataType::Int { name: $c_name, bytes: size_of::<$host>() as u8, signed: false }
         }

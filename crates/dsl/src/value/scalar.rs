@@ -9,14 +9,14 @@ use std::ops::{
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{BinOp, Cond, DataType, Op, Operand, Size, Width};
 
-use super::{Bit, bin, handle};
+use super::{Bit, bin, scalar_handle};
 use crate::stage;
 
 /// One row a type: name, host type, size, width of comparison, how the kernel names it, its conditions.
 macro_rules! scalars {
     ($($(#[$doc:meta])* $name:ident($host:ident): $size:ident, $width:ident, $c_name:literal, $signed:literal,
         [$lt:ident $le:ident $gt:ident $ge:ident];)*) => { $(
-        handle! {
+        scalar_handle! {
             $(#[$doc])*
             $name, Size::$size, DataType::Int { name: $c_name, bytes: size_of::<$host>() as u8, signed: $signed }
         }

@@ -138,12 +138,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn header() -> impl Strategy<Value = Header> {
-        (any::<u16>(), any::<u16>(), any::<u32>(), any::<u32>()).prop_map(|(message_type, flags, sequence, port)| Header {
-            message_type,
-            flags,
-            sequence,
-            port,
-        })
+        (any::<u16>(), any::<u16>(), any::<u32>(), any::<u32>())
+            .prop_map(|(message_type, flags, sequence, port)| Header { message_type, flags, sequence, port })
     }
 
     proptest! {
@@ -182,7 +178,10 @@ mod tests {
         datagram.truncate(datagram.len() - 1);
         let got: Vec<_> = messages(&datagram).collect();
         assert_eq!(got.len(), 2);
-        assert_eq!(got[1], Err(Error::Malformed { at: whole, what: "a message length that does not fit the datagram" }));
+        assert_eq!(
+            got[1],
+            Err(Error::Malformed { at: whole, what: "a message length that does not fit the datagram" })
+        );
     }
 
     #[test]

@@ -183,8 +183,7 @@ pub(crate) fn filter_put(
 /// Deletes the filter at `address`.
 pub(crate) fn filter_delete(connection: &mut Connection, address: &FilterAddress) -> Result<(), Error> {
     let kind = TcAttribute::Kind(TcFilterBpf::KIND.to_owned());
-    let request =
-        Request { message_type: RTM_DELTFILTER, flags: 0, body: body(filter_header(address)?, vec![kind]) };
+    let request = Request { message_type: RTM_DELTFILTER, flags: 0, body: body(filter_header(address)?, vec![kind]) };
     connection.request(&request).map(drop)
 }
 
@@ -274,7 +273,10 @@ attribute_names! {
 }
 
 fn name_in(table: &[(u16, &str)], kind: u16) -> String {
-    table.iter().find(|(value, _)| *value == kind).map_or_else(|| format!("attribute {kind}"), |(_, name)| (*name).to_owned())
+    table
+        .iter()
+        .find(|(value, _)| *value == kind)
+        .map_or_else(|| format!("attribute {kind}"), |(_, name)| (*name).to_owned())
 }
 
 /// The name of an attribute of a tc message.

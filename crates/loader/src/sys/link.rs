@@ -37,12 +37,7 @@ const _: () = assert!(offset_of!(LinkCreateTcxAttr, expected_revision) == 24);
 /// # References
 /// `tcx_link_attach` in `kernel/bpf/tcx.c`.
 #[doc(alias = "BPF_LINK_CREATE")]
-pub fn link_create_tcx(
-    prog: BorrowedFd<'_>,
-    ifindex: u32,
-    attach_type: u32,
-    revision: u64,
-) -> Result<OwnedFd, Errno> {
+pub fn link_create_tcx(prog: BorrowedFd<'_>, ifindex: u32, attach_type: u32, revision: u64) -> Result<OwnedFd, Errno> {
     let mut attr = LinkCreateTcxAttr {
         prog_fd: number(prog),
         target_ifindex: ifindex,

@@ -44,7 +44,9 @@ pub use errno::Errno;
 pub use iterate::{
     btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, prog_get_fd_by_id, prog_get_next_id,
 };
-pub use link::{LinkInfo, TcxQuery, TcxQueryEntry, link_create_tcx, link_detach, link_info, link_update, prog_query_tcx};
+pub use link::{
+    LinkInfo, TcxQuery, TcxQueryEntry, link_create_tcx, link_detach, link_info, link_update, prog_query_tcx,
+};
 pub use map::{MapCreate, MapInfo, map_create, map_info};
 pub use namespace::{if_indextoname, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
 pub(crate) use netlink::NetlinkSocket;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, getsockname, recvmsg, send,
-    setsockopt, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, getsockname,
+    recvmsg, send, setsockopt, socket,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 

@@ -5,31 +5,42 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprMatch, Lit, Pat, PatLit, parse_quote_spanned};
 
-/// The chain, where every arm but the last has constants for patterns: numbers, or paths whose last word is in capitals, as constants
-/// are. Such constants can be compared with `==` on host values too (the compiler asks for it), so host matches keep their meaning.
+/// The chain, where the arms have constants for patterns (numbers, or paths whose last word is in capitals, as constants are) or take
+/// every value. Such constants can be compared with `==` on host values too (the compiler asks for it), so host matches keep their meaning.
 pub(crate) fn comparisons(each: &ExprMatch) -> Option<Expr> {
     let (last, arms) = each.arms.split_last()?;
-    if arms.is_empty() || !arms.iter().all(|arm| is_constant(guarded(&arm.pat).0)) {
+    if !arms.iter().any(|arm| is_constant(guarded(&arm.pat).0)) {
         return None;
     }
     let subject = Ident::new("subject", Span::mixed_site());
+    let (binding, None) = (binding(&last.pat, &subject)?, guarded(&last.pat).1) else { return None };
     let body = &last.body;
-    let mut chain = match &last.pat {
-        Pat::Wild(_) => quote!({ #body }),
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() && !is_capital(&name.ident) => {
-            quote!({ let #name = #subject; #body })
-        }
-        _ => return None,
-    };
+    let mut chain = quote!({ #binding #body });
     for arm in arms.iter().rev() {
         let (pat, guard) = guarded(&arm.pat);
-        let test = test(pat, &subject);
-        let guard = guard.map(|guard| quote!(&& (#guard)));
         let body = &arm.body;
-        chain = quote_spanned!(arm.pat.span()=> if (#test) #guard { #body } else #chain);
+        chain = if is_constant(pat) {
+            let test = test(pat, &subject);
+            let guard = guard.map(|guard| quote!(&& (#guard)));
+            quote_spanned!(pat.span()=> if (#test) #guard { #body } else #chain)
+        } else {
+            let (binding, guard) = (self::binding(pat, &subject)?, guard?);
+            quote_spanned!(pat.span()=> if { #binding #guard } { #binding #body } else #chain)
+        };
     }
     let value = &each.expr;
     Some(parse_quote_spanned!(each.span()=> { let #subject = #value; #chain }))
+}
+
+/// The `let` of a pattern that takes every value.
+fn binding(pat: &Pat, subject: &Ident) -> Option<TokenStream> {
+    match pat {
+        Pat::Wild(_) => Some(quote!()),
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() && !is_capital(&name.ident) => {
+            Some(quote!(let #name = #subject;))
+        }
+        _ => None,
+    }
 }
 
 /// A pattern and the guard behind it.

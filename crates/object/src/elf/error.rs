@@ -53,6 +53,12 @@ pub enum ReadError {
         /// The name's offset in the string table.
         offset: u32,
     },
+    /// A section count of 0, which stands for more sections than the header can count.
+    #[error("at {at:#x}: more than 65279 sections are not supported")]
+    TooManySections {
+        /// Offset of the count.
+        at: usize,
+    },
     /// A section that can be there once is there twice.
     #[error("at {at:#x}: a second section {name:?}")]
     DuplicateSection {

@@ -232,22 +232,22 @@ fn identify(bytes: &[u8]) -> Result<Endian, ReadError> {
     const EM_BPF: u16 = 247;
     /// The size of `e_ident`, and with it the offset of `e_type`.
     const IDENT_BYTES: usize = 16;
-    let mut cursor = Cursor::new(bytes, Endian::Little);
+    let ident = Cursor::new(bytes, Endian::Little);
     if bytes.get(..4) != Some(b"\x7fELF") {
         return Err(ReadError::NotElf);
     }
-    let mut cursor_byte = |at, field, expected: u8| {
-        let found = cursor.seek(at).u8()?;
+    let byte = |at, field, expected: u8| {
+        let found = ident.seek(at).u8()?;
         let not_bpf = ReadError::NotBpf { at, field, found: found.into(), expected: expected.into() };
         if found == expected { Ok(found) } else { Err(not_bpf) }
     };
-    cursor_byte(4, "EI_CLASS", ELFCLASS64)?;
-    let endian = match cursor_byte(5, "EI_DATA", ELFDATA2LSB) {
+    byte(4, "EI_CLASS", ELFCLASS64)?;
+    let endian = match byte(5, "EI_DATA", ELFDATA2LSB) {
         Err(ReadError::NotBpf { found, .. }) if found == u64::from(ELFDATA2MSB) => Endian::Big,
         order => order.map(|_| Endian::Little)?,
     };
-    cursor_byte(6, "EI_VERSION", EV_CURRENT)?;
-    cursor = Cursor::new(bytes, endian).seek(IDENT_BYTES);
+    byte(6, "EI_VERSION", EV_CURRENT)?;
+    let mut cursor = Cursor::new(bytes, endian).seek(IDENT_BYTES);
     for (field, expected) in [("e_type", ET_REL), ("e_machine", EM_BPF)] {
         let at = cursor.at();
         let found = cursor.u16()?;
@@ -267,8 +267,11 @@ fn sections(bytes: &[u8], endian: Endian) -> Result<Vec<Section<'_>>, ReadError>
     let offset = cursor.seek(SHOFF).u64()?;
     let mut fields = cursor.seek(SHENTSIZE);
     let (entry_bytes, count, names_index) = (fields.u16()?, fields.u16()?, fields.u16()?);
-    if offset == 0 || count == 0 {
+    if offset == 0 {
         return Ok(Vec::new());
+    }
+    if count == 0 {
+        return Err(ReadError::TooManySections { at: SHENTSIZE.saturating_add(2) });
     }
     if entry_bytes != SECTION_BYTES {
         let (found, expected) = (entry_bytes.into(), SECTION_BYTES.into());

@@ -9,6 +9,7 @@
 //! # References
 //! "Tool Interface Standard (TIS) Executable and Linking Format"; `Documentation/bpf/llvm_reloc.rst`.
 
+mod debug_info;
 mod error;
 mod file;
 mod function;

@@ -7,6 +7,7 @@ mod attach_type;
 mod map_type;
 mod program_type;
 mod section;
+mod verdict;
 
 pub use attach_type::AttachType;
 pub use map_type::MapType;

@@ -45,8 +45,8 @@ impl Held {
 }
 
 impl Attachment {
-    pub(super) fn new(program: &Program, hook: &Hook, held: Held) -> Attachment {
-        Attachment { held: Some(held), hook: hook.clone(), program: program.name().to_owned(), program_id: program.id() }
+    pub(super) fn new(program: &Program, program_id: u32, hook: &Hook, held: Held) -> Attachment {
+        Attachment { held: Some(held), hook: hook.clone(), program: program.name().to_owned(), program_id }
     }
 
     /// Where it is attached.

@@ -209,9 +209,10 @@ const ATTEMPTS: u32 = 8;
 /// - [`Error::Usage`] for a program that is no `sched_cls`, for priority 0 or for a name too long for a filter.
 pub fn attach(program: &Program, hook: &Hook, options: &Options) -> Result<Attachment, Error> {
     check(program, options)?;
+    let program_id = program.id()?;
     for _ in 0..ATTEMPTS {
         if let Some(held) = attach_once(program, hook, options)? {
-            return Ok(Attachment::new(program, hook, held));
+            return Ok(Attachment::new(program, program_id, hook, held));
         }
     }
     Err(Error::Raced { hook: hook.to_string(), doing: "a program was being attached" })
@@ -228,7 +229,9 @@ fn check(program: &Program, options: &Options) -> Result<(), Error> {
         return Err(Error::Usage { what });
     }
     if options.priority == Some(0) {
-        return Err(Error::Usage { what: "priority 0 would let the kernel choose: name one from 1 to 65535".to_owned() });
+        return Err(Error::Usage {
+            what: "priority 0 would let the kernel choose: name one from 1 to 65535".to_owned(),
+        });
     }
     clsact::check_name(program.name())
 }

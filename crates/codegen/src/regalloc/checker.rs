@@ -1,0 +1,217 @@
+//! Proves an allocation: every use reads the value it names, on every path.
+//!
+//! By abstract interpretation. The state before an instruction says for each place which virtual registers' values it holds for sure; a
+//! place can hold several that are equal. Where paths meet, only what all of them agree on is kept, until nothing changes. Then every
+//! instruction is looked at once:
+//!
+//! - each use is in a register that holds it, and each fixed register and each tie of a definition to a use is respected;
+//! - a definition takes its value away from all places but its own;
+//! - a call leaves nothing sensible in R1 to R5;
+//! - a move copies what its source holds, and reads nothing that nothing was written to;
+//! - R10 is never written, and spill slots exist.
+
+use super::{Allocation, Move, Place};
+use crate::select::mir::{self, Constraint, InstIx, MachBlock, Operand, VReg};
+use bpfasm_isa::Reg;
+
+/// What is wrong with an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{inst}: {vreg} is read from {reg}, which may hold something else")]
+    WrongValue { inst: InstIx, vreg: VReg, reg: Reg },
+    #[error("{inst}: {vreg} is in {reg}, not in {wanted}")]
+    WrongRegister { inst: InstIx, vreg: VReg, reg: Reg, wanted: Reg },
+    #[error("{inst}: R10 is written")]
+    FramePointer { inst: InstIx },
+    #[error("{inst}: a move from or to a spill slot that does not exist")]
+    NoSpillSlot { inst: InstIx },
+    #[error("{inst}: a move between two spill slots")]
+    MoveInMemory { inst: InstIx },
+    #[error("{inst}: a move from a place that may hold nothing")]
+    MoveOfNothing { inst: InstIx },
+    #[error("{inst} has as many registers as operands, or moves out of order")]
+    Shape { inst: InstIx },
+}
+
+/// Registers that no spill slot's number reaches.
+const REGS: usize = Reg::ALL.len();
+
+fn index(place: Place) -> usize {
+    match place {
+        Place::Reg(reg) => reg.index().into(),
+        Place::Spill(slot) => REGS + slot as usize,
+    }
+}
+
+/// The virtual registers whose value each place holds, ascending.
+#[derive(Clone, Debug, PartialEq)]
+struct State(Vec<Vec<VReg>>);
+
+impl State {
+    fn hold(&mut self, place: usize, vreg: VReg) {
+        if let Err(at) = self.0[place].binary_search(&vreg) {
+            self.0[place].insert(at, vreg);
+        }
+    }
+
+    fn forget(&mut self, vreg: VReg) {
+        for held in &mut self.0 {
+            held.retain(|&other| other != vreg);
+        }
+    }
+
+    /// Keeps what `other` says too; whether that is less.
+    fn meet(&mut self, other: &State) -> bool {
+        let mut changed = false;
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            let before = mine.len();
+            mine.retain(|vreg| theirs.binary_search(vreg).is_ok());
+            changed |= mine.len() != before;
+        }
+        changed
+    }
+
+    /// What holds at the start of the block that a jump leads to: all parameters take their arguments at once.
+    fn enter(&mut self, params: &[VReg], args: &[VReg]) {
+        let taken: Vec<(usize, VReg)> = (0..self.0.len())
+            .flat_map(|place| params.iter().zip(args).map(move |(&param, &arg)| (place, param, arg)))
+            .filter(|(place, _, arg)| self.0[*place].binary_search(arg).is_ok())
+            .map(|(place, param, _)| (place, param))
+            .collect();
+        params.iter().for_each(|&param| self.forget(param));
+        taken.into_iter().for_each(|(place, param)| self.hold(place, param));
+    }
+}
+
+struct Checker<'f> {
+    function: &'f mir::Function,
+    allocation: &'f Allocation,
+}
+
+pub(super) fn check(function: &mir::Function, allocation: &Allocation) -> Result<(), Error> {
+    let checker = Checker { function, allocation };
+    checker.shape()?;
+    let mut starts: Vec<Option<State>> = vec![None; function.block_count()];
+    let places = REGS + allocation.spill_slots as usize;
+    starts[0] = Some(State(vec![Vec::new(); places]));
+    let mut work = vec![MachBlock(0)];
+    while let Some(block) = work.pop() {
+        let Some(mut state) = starts[block.0 as usize].clone() else { continue };
+        // Errors of states that still shrink may not be real; those that stay are found below.
+        let _ = checker.block(block, &mut state);
+        for succ in function.succs(block) {
+            let mut state = state.clone();
+            state.enter(function.params(succ), function.args(block));
+            let changed = match &mut starts[succ.0 as usize] {
+                Some(known) => known.meet(&state),
+                unknown => {
+                    *unknown = Some(state);
+                    true
+                }
+            };
+            if changed {
+                work.push(succ);
+            }
+        }
+    }
+    for (block, start) in function.blocks().zip(starts) {
+        if let Some(mut state) = start {
+            checker.block(block, &mut state)?;
+        }
+    }
+    Ok(())
+}
+
+impl Checker<'_> {
+    /// One register an operand, and moves in order.
+    fn shape(&self) -> Result<(), Error> {
+        for (inst, at) in self.function.insts().iter().zip((0..).map(InstIx)) {
+            let mut count = 0;
+            inst.operands(|_| count += 1);
+            if self.allocation.regs(at).len() != count {
+                return Err(Error::Shape { inst: at });
+            }
+        }
+        match self.allocation.moves.windows(2).find(|pair| pair[0].before > pair[1].before) {
+            Some(pair) => Err(Error::Shape { inst: pair[1].before }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a block. After an error the state is what it would be without that mistake.
+    fn block(&self, block: MachBlock, state: &mut State) -> Result<(), Error> {
+        let moves = &self.allocation.moves;
+        let range = self.function.block_insts(block);
+        let mut next = moves.partition_point(|m| m.before.0 < range.start);
+        let mut result = Ok(());
+        for at in range.map(InstIx) {
+            while let Some(m) = moves.get(next).filter(|m| m.before == at) {
+                result = result.and(copy(m, state));
+                next += 1;
+            }
+            result = result.and(self.inst(at, state));
+        }
+        result
+    }
+
+    fn inst(&self, at: InstIx, state: &mut State) -> Result<(), Error> {
+        let (inst, regs) = (self.function.inst(at), self.allocation.regs(at));
+        let mut result = Ok(());
+        let mut defined = None;
+        let mut first_use = None;
+        let mut index = 0;
+        inst.operands(|operand| {
+            let reg = regs[index];
+            index += 1;
+            let (vreg, constraint) = match operand {
+                Operand::Def(vreg, constraint) => {
+                    defined = Some((vreg, reg, constraint));
+                    (vreg, constraint)
+                }
+                Operand::Use(vreg, constraint) => {
+                    first_use.get_or_insert(reg);
+                    if state.0[usize::from(reg.index())].binary_search(&vreg).is_err() {
+                        result = result.and(Err(Error::WrongValue { inst: at, vreg, reg }));
+                    }
+                    (vreg, constraint)
+                }
+            };
+            if let Constraint::Fixed(wanted) = constraint
+                && wanted != reg
+            {
+                result = result.and(Err(Error::WrongRegister { inst: at, vreg, reg, wanted }));
+            }
+        });
+        for reg in inst.clobbers() {
+            state.0[usize::from(reg.index())].clear();
+        }
+        if let Some((vreg, reg, constraint)) = defined {
+            if let (Constraint::SameAsFirstUse, Some(wanted)) = (constraint, first_use)
+                && wanted != reg
+            {
+                result = result.and(Err(Error::WrongRegister { inst: at, vreg, reg, wanted }));
+            }
+            if reg == Reg::FP {
+                result = result.and(Err(Error::FramePointer { inst: at }));
+            }
+            state.forget(vreg);
+            state.0[usize::from(reg.index())] = vec![vreg];
+        }
+        result
+    }
+}
+
+fn copy(m: &Move, state: &mut State) -> Result<(), Error> {
+    let (from, to, inst) = (index(m.from), index(m.to), m.before);
+    let count = state.0.len();
+    if from >= count || to >= count {
+        return Err(Error::NoSpillSlot { inst });
+    }
+    state.0[to] = state.0[from].clone();
+    match (m.from, m.to) {
+        (Place::Spill(_), Place::Spill(_)) => Err(Error::MoveInMemory { inst }),
+        (_, Place::Reg(Reg::FP)) => Err(Error::FramePointer { inst }),
+        _ if state.0[from].is_empty() => Err(Error::MoveOfNothing { inst }),
+        _ => Ok(()),
+    }
+}
