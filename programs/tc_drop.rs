@@ -30,6 +30,5 @@ fn samples() -> Vec<Sample> {
         Sample::new("its neighbour").eth().ipv4(neighbour, here).udp(4000, 5000).gives(TcAction::OK),
         Sample::new("blocked, but as destination").eth().ipv4(here, BLOCKED).tcp(4000, 80).gives(TcAction::OK),
         Sample::new("not IPv4").eth().ethertype(ETH_P_ARP).payload(&[0; 28]).gives(TcAction::OK),
-        Sample::new("cut inside the IPv4 header").eth().ipv4(BLOCKED, here).cut(30).gives(TcAction::OK),
     ]
 }

@@ -40,6 +40,11 @@ pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
     write(&folder.join(format!("{name}.o")), &[(name, slots)])
 }
 
+/// Writes an object with a program that returns without having set a verdict: no verifier takes it.
+pub(crate) fn no_verdict(folder: &Path) -> PathBuf {
+    write(&folder.join("no_verdict.o"), &[("no_verdict", Insn::exit().encode().to_vec())])
+}
+
 fn drop_first() -> Vec<Slot> {
     let (data, end, field) = (Reg::R2, Reg::R3, Reg::R4);
     let mut asm = Assembler::new();

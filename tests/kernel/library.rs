@@ -35,19 +35,17 @@ pub(crate) fn cases() -> Vec<Case> {
 fn verdicts_of_packets() {
     let program = tc_drop.load().unwrap();
     let rows = [
-        (Sample::new("blocked source, UDP").eth().ipv4(FIRST, TARGET).udp(1, 2).gives(TcAction::SHOT)),
-        (Sample::new("blocked source, TCP").eth().ipv4(FIRST, TARGET).tcp(1, 2).gives(TcAction::SHOT)),
-        (Sample::new("another source").eth().ipv4(SECOND, TARGET).udp(1, 2).gives(TcAction::OK)),
-        (Sample::new("blocked address as destination").eth().ipv4(TARGET, FIRST).udp(1, 2).gives(TcAction::OK)),
-        (Sample::new("ARP").eth().ethertype(ETH_P_ARP).payload(&[0; 28]).gives(TcAction::OK)),
-        (Sample::new("cut before the source").eth().ipv4(FIRST, TARGET).cut(26).gives(TcAction::OK)),
-        (Sample::new("cut in the IPv4 header's last byte").eth().ipv4(FIRST, TARGET).cut(33).gives(TcAction::OK)),
-        (Sample::new("a bare IPv4 header").eth().ipv4(FIRST, TARGET).cut(34).gives(TcAction::SHOT)),
+        Sample::new("blocked source, UDP").eth().ipv4(FIRST, TARGET).udp(1, 2).gives(TcAction::SHOT),
+        Sample::new("blocked source, TCP").eth().ipv4(FIRST, TARGET).tcp(1, 2).gives(TcAction::SHOT),
+        Sample::new("another source").eth().ipv4(SECOND, TARGET).udp(1, 2).gives(TcAction::OK),
+        Sample::new("blocked address as destination").eth().ipv4(TARGET, FIRST).udp(1, 2).gives(TcAction::OK),
+        Sample::new("ARP").eth().ethertype(ETH_P_ARP).payload(&[0; 28]).gives(TcAction::OK),
+        Sample::new("a bare IPv4 header").eth().ipv4(FIRST, TARGET).cut(34).gives(TcAction::SHOT),
     ];
     for sample in rows {
-        let (expected, verdict) = sample.expected().unwrap();
+        let expected = sample.expected().unwrap();
         let run = program.test_run(&TestRun::packet(sample.packet())).unwrap();
-        assert_eq!(run.retval, expected, "{}: {verdict}", sample.name());
+        assert_eq!(run.retval, expected, "{}", sample.name());
         assert_eq!(run.data_out, sample.packet(), "{}: the packet is left alone", sample.name());
     }
 }

@@ -1,21 +1,27 @@
 //! The loader on objects made by hand: guards that detach, links and filters that persist, swaps without a gap.
 
-use std::fs;
+use std::{fs, os::fd::AsFd as _, path::Path};
 
 use bpfasm::{
     loader::{
         ErrorKind, Loaded, Program,
-        attach::tc::{self, Attachment, Hook, Options},
+        attach::tc::{self, Attachment, Entry, Hook, Options, Place},
+        sys,
     },
-    object::elf,
+    object::{elf, kernel::AttachType},
 };
 use bpfasm_tests::{
-    Case, Need, Sandbox,
-    need::{BPFFS, CAP_BPF, CAP_NET_ADMIN, CLS_BPF, CLSACT, TCX, VETH},
+    Case, Need, Sandbox, command,
+    command::succeed,
+    need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CLS_BPF, CLS_U32, CLSACT, TC, TCX, VETH},
     net::{DEVICE, Direction, Wire, filter},
+    sandbox,
 };
 
-use crate::{fixture, hook::Mode};
+use crate::{
+    fixture,
+    hook::{Mode, PRIORITY, tc_add, tc_add_object},
+};
 
 /// What a mode needs, without any tool.
 pub(crate) fn needs_of(mode: Mode) -> Vec<&'static Need> {
@@ -35,6 +41,11 @@ pub(crate) fn cases() -> Vec<Case> {
         }),
         Case::new("loader::a_filter_is_persistent", &needs_of(Mode::Clsact), |sandbox| persists(sandbox, Mode::Clsact)),
     ];
+    let link = [&needs_of(Mode::Tcx)[..], &[&BPFFS, &BPFTOOL]].concat();
+    cases.push(Case::new("loader::a_link_of_others_is_not_ours", &link, a_link_of_others_is_not_ours));
+    let filters = [&needs_of(Mode::Clsact)[..], &[&TCX, &BPFFS, &TC, &CLS_U32]].concat();
+    cases.push(Case::new("loader::a_listing_is_in_run_order", &filters, a_listing_is_in_run_order));
+    cases.push(Case::new("loader::a_rejected_program_has_its_log", &[&CAP_BPF, &CAP_NET_ADMIN], a_rejected_program));
     for mode in Mode::ALL {
         for direction in Direction::ALL {
             let case = |what: &str, body: fn(&Sandbox, Mode, Direction)| {
@@ -51,8 +62,11 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Loads a program `tc_drop` that drops packets of the first sender.
 fn load(sandbox: &Sandbox) -> Loaded {
-    let object = elf::read(&fs::read(fixture::tc_drop(sandbox.scratch())).unwrap()).unwrap();
-    bpfasm::loader::load(&object).unwrap()
+    load_file(&fixture::tc_drop(sandbox.scratch()))
+}
+
+fn load_file(file: &Path) -> Loaded {
+    bpfasm::loader::load(&elf::read(&fs::read(file).unwrap()).unwrap()).unwrap()
 }
 
 pub(crate) fn hook(direction: Direction) -> Hook {
@@ -117,16 +131,14 @@ fn a_swap_leaves_no_gap(sandbox: &Sandbox, mode: Mode, direction: Direction) {
     let wire = Wire::new(direction).unwrap();
     let loaded = load(sandbox);
     let program = loaded.program("tc_drop").unwrap();
-    let mut attachment = attach(program, mode, direction);
-    wire.assert_first_dropped_while(|| {
-        for _ in 0..SWAPS {
-            let next = load(sandbox);
-            let swapped =
-                tc::attach(next.program("tc_drop").unwrap(), &hook(direction), &options(mode).replace(true)).unwrap();
-            // What it guarded is the other's now.
-            attachment.forget();
-            attachment = swapped;
-        }
+    let first = attach(program, mode, direction);
+    let attachment = wire.assert_first_dropped_while(|| {
+        (0..SWAPS).fold(first, |_, _| {
+            let loaded = load(sandbox);
+            let program = loaded.program("tc_drop").unwrap();
+            // The guard of the one before is dropped here: what it guarded is this one's now.
+            tc::attach(program, &hook(direction), &options(mode).replace(true)).unwrap()
+        })
     });
     assert_eq!(tc::attached(&hook(direction)).unwrap().len(), 1);
     attachment.detach().unwrap();
@@ -168,4 +180,65 @@ fn no_descriptor_is_left(sandbox: &Sandbox) {
         }
     }
     assert_eq!(descriptors(), before);
+}
+
+/// A link that somebody else has made, of a program of the same name.
+fn a_link_of_others_is_not_ours(sandbox: &Sandbox) {
+    let direction = Direction::Ingress;
+    let wire = Wire::new(direction).unwrap();
+    let pin = Path::new(sandbox::BPFFS).join("foreign");
+    let _ = succeed(command!("bpftool", "prog", "load", fixture::tc_drop(sandbox.scratch())).arg(&pin));
+    let theirs = sys::obj_get(&pin).unwrap();
+    let tcx_ingress = AttachType::TCX_INGRESS.0;
+    let link = sys::link_create_tcx(theirs.as_fd(), hook(direction).ifindex(), tcx_ingress, 0).unwrap();
+    wire.assert_first_dropped();
+
+    let error = tc::detach_ours(&hook(direction)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    let loaded = load(sandbox);
+    let ours = attach(loaded.program("tc_drop").unwrap(), Mode::Tcx, direction);
+    let owners = || tc::attached(&hook(direction)).unwrap().iter().map(Entry::is_ours).collect::<Vec<_>>();
+    assert_eq!(owners(), [false, true]);
+    ours.forget();
+    assert_eq!(tc::detach_ours(&hook(direction)).unwrap().len(), 1);
+    assert_eq!(owners(), [false]);
+    wire.assert_first_dropped();
+
+    drop(link);
+    assert_bare(direction);
+    wire.assert_all_received();
+}
+
+fn a_listing_is_in_run_order(sandbox: &Sandbox) {
+    let direction = Direction::Egress;
+    let _wire = Wire::new(direction).unwrap();
+    let no_opinion = fixture::no_opinion(sandbox.scratch(), "no_opinion");
+    let (dropping, passing) = (load(sandbox), load_file(&no_opinion));
+    let filter = attach(dropping.program("tc_drop").unwrap(), Mode::Clsact, direction);
+    let link = attach(passing.program("no_opinion").unwrap(), Mode::Tcx, direction);
+    let words = ["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
+    let _ = succeed(tc_add(direction, PRIORITY + 1).args(words));
+    let _ = succeed(&mut tc_add_object(direction, 1, &no_opinion));
+
+    let entries = tc::attached(&hook(direction)).unwrap();
+    let ours: Vec<Place> = entries.iter().filter(|entry| entry.is_ours()).map(|entry| entry.place().clone()).collect();
+    assert_eq!(ours, [link.place(), filter.place()], "links run first: {entries:?}");
+    let priorities: Vec<u16> = entries
+        .iter()
+        .filter_map(|entry| match entry.place() {
+            Place::Clsact { priority, .. } => Some(*priority),
+            _ => None,
+        })
+        .collect();
+    assert!(priorities.is_sorted(), "{entries:?}");
+    assert_eq!((priorities[0], priorities[1]), (1, PRIORITY), "{entries:?}");
+    assert!(priorities.contains(&(PRIORITY + 1)), "{entries:?}");
+}
+
+fn a_rejected_program(sandbox: &Sandbox) {
+    let object = elf::read(&fs::read(fixture::no_verdict(sandbox.scratch())).unwrap()).unwrap();
+    let error = bpfasm::loader::load(&object).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+    let log = error.verifier_log().unwrap().to_string();
+    assert!(log.contains("R0 !read_ok"), "{log}");
 }

@@ -11,6 +11,7 @@ mod fixture;
 mod foreign;
 mod hold;
 mod hook;
+mod library;
 mod loader;
 mod object;
 mod refused;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         attach::cases,
         foreign::cases,
         hold::cases,
+        library::cases,
         loader::cases,
         object::cases,
         refused::cases,

@@ -93,7 +93,7 @@ fn a_priority_of_another_classifier(sandbox: &Sandbox) {
     let words = ["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
     let _ = succeed(tc_add(DIRECTION, PRIORITY).args(words));
     let before = tc_filters(DIRECTION);
-    assert_refused(&mut attach(&object, Mode::Clsact, DIRECTION), 8, &["1000", "--prio"]);
+    assert_refused(&mut attach(&object, Mode::Clsact, DIRECTION), 8, &["priority 1000", "u32"]);
     assert_eq!(tc_filters(DIRECTION), before);
     wire.assert_all_received();
 }

@@ -12,7 +12,8 @@ use std::{
 };
 
 use nix::{
-    mount::{MsFlags, mount},
+    errno::Errno,
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     sys::{prctl, signal::Signal},
 };
@@ -48,7 +49,12 @@ impl Sandbox {
     }
 }
 
+/// Mounts a file system in place of what is there now, with everything mounted below that.
 fn fresh(kind: &str, at: &str) -> io::Result<()> {
+    match umount2(at, MntFlags::MNT_DETACH) {
+        Ok(()) | Err(Errno::EINVAL) => (), // nothing was mounted
+        Err(error) => return Err(io::Error::other(format!("unmount {at}: {error}"))),
+    }
     mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>)
         .map_err(|error| io::Error::other(format!("mount {kind} at {at}: {error}")))
 }

@@ -98,7 +98,7 @@ fn arguments(mut words: impl Iterator<Item = OsString>) -> Result<Arguments, Dri
         match word.as_str() {
             "--out" => arguments.out = value.into(),
             "--target" => arguments.options.endian = target(&text).ok_or_else(bad)?,
-            "--cpu" => arguments.options.cpu = text.parse::<CpuLevel>().map_err(|_| bad())?,
+            "--cpu" => arguments.options.cpu = CpuLevel::from_name(&text).ok_or_else(bad)?,
             "--set" => {
                 let (name, setting) = text.split_once('=').ok_or_else(bad)?;
                 arguments.settings.add(name, setting);

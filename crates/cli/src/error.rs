@@ -65,7 +65,7 @@ pub enum Error {
         have: Vec<String>,
     },
     /// The program named is of a type that can't do what was asked.
-    #[error("program {program} is not {what}")]
+    #[error("program {program} is not a {what}")]
     DoesNotFit {
         /// The program.
         program: String,
@@ -73,7 +73,7 @@ pub enum Error {
         what: &'static str,
     },
     /// No program is of a type that can do what was asked.
-    #[error("no program of {} is {what}; there is {}", path.display(), list(have))]
+    #[error("{} has no {what}; there is {}", path.display(), list(have))]
     NothingFits {
         /// The input.
         path: PathBuf,

@@ -81,23 +81,29 @@ impl Input {
         what: &'static str,
         fits: impl Fn(&Function) -> bool,
     ) -> Result<&Function, Error> {
-        let have = || self.object.programs().map(describe).collect();
-        let mut fitting = self.object.programs().filter(|function| fits(function));
-        match (name, fitting.next(), fitting.next()) {
-            (Some(name), ..) => {
+        match name {
+            Some(name) => {
                 let function = self.object.program(name);
-                let function = function.ok_or_else(|| Error::NoSuchProgram { name: name.to_owned(), have: have() })?;
-                match fits(function) {
-                    true => Ok(function),
-                    false => Err(Error::DoesNotFit { program: describe(function), what }),
+                let function = function.ok_or_else(|| self.no_such(name))?;
+                if fits(function) { Ok(function) } else { Err(Error::DoesNotFit { program: describe(function), what }) }
+            }
+            None => {
+                let fitting: Vec<&Function> = self.object.programs().filter(|function| fits(function)).collect();
+                match fitting[..] {
+                    [only] => Ok(only),
+                    [] => Err(Error::NothingFits { path: self.path.clone(), what, have: self.descriptions() }),
+                    [..] => Err(Error::SeveralPrograms { have: fitting.into_iter().map(describe).collect() }),
                 }
             }
-            (None, Some(function), None) => Ok(function),
-            (None, Some(_), Some(_)) => Err(Error::SeveralPrograms {
-                have: self.object.programs().filter(|function| fits(function)).map(describe).collect(),
-            }),
-            (None, None, _) => Err(Error::NothingFits { path: self.path.clone(), what, have: have() }),
         }
+    }
+
+    fn no_such(&self, name: &str) -> Error {
+        Error::NoSuchProgram { name: name.to_owned(), have: self.descriptions() }
+    }
+
+    fn descriptions(&self) -> Vec<String> {
+        self.object.programs().map(describe).collect()
     }
 
     /// Loads some of its programs into the kernel.
@@ -115,10 +121,13 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// No program is named so.
+    /// No program is named so, or there is none.
     pub fn programs(&self, name: Option<&str>) -> Result<Vec<&Function>, Error> {
         match name {
-            Some(_) => self.pick(name, "", |_| true).map(|function| vec![function]),
+            Some(_) => self.pick(name, "program", |_| true).map(|function| vec![function]),
+            None if self.object.programs().next().is_none() => {
+                Err(Error::NothingFits { path: self.path.clone(), what: "program", have: Vec::new() })
+            }
             None => Ok(self.object.programs().collect()),
         }
     }

@@ -51,3 +51,48 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// The command lines among a verb's examples.
+    fn examples(command: &Command) -> Vec<String> {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("  ")).flat_map(|line| line.split(" && "));
+        lines.filter(|line| line.contains("bpfasm")).map(str::to_owned).collect()
+    }
+
+    /// The words of a line, as a shell splits them; quotes hold blanks.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        parts
+            .flat_map(|(place, part)| match place % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples_and_each_is_a_command_line_that_is_taken() {
+        let mut cli = Cli::command();
+        cli.build();
+        for verb in cli.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            let examples = examples(verb);
+            assert!(!examples.is_empty(), "{}", verb.get_name());
+            for example in examples {
+                let line = example.trim_start_matches("sudo ").trim_start_matches("source <(").trim_end_matches(')');
+                let parsed = Cli::try_parse_from(words(line));
+                assert!(parsed.is_ok(), "{example}: {parsed:?}");
+            }
+        }
+    }
+}

@@ -84,9 +84,12 @@ impl Display for Disassembly<'_> {
             let mut start = 0;
             for function in functions {
                 writeln!(f, "\n{:016x} <{}>:", start * 8, function.name)?;
+                let mut shown = None;
                 for row in rows(function, self.object.endian) {
-                    if let (true, Some(line)) = (self.source, row.line) {
+                    let line = row.line.filter(|line| self.source && shown != Some((&line.file, line.line)));
+                    if let Some(line) = line {
                         writeln!(f, "; {}", line.text.trim_start())?;
+                        shown = Some((&line.file, line.line));
                     }
                     let place = start + usize::try_from(row.at.0).unwrap_or(usize::MAX);
                     writeln!(f, "{place:>8}:\t{}\t{}", Hex(&row.bytes), row.text(&function.name))?;

@@ -6,7 +6,23 @@
 //! The stages follow the data: `ir` → `passes` → `select` → `regalloc` → `emit`.
 #![forbid(unsafe_code)]
 
+mod compile;
+mod emit;
+mod error;
+#[cfg(test)]
+mod golden;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod fold;
+
 pub mod ir;
+mod options;
 mod passes;
+mod regalloc;
+mod select;
 pub mod source;
+
+pub use bpfasm_isa::{CpuLevel, Endian};
+pub use compile::compile;
+pub use error::Error;
+pub use options::Options;

@@ -52,6 +52,21 @@ impl<T: Staged> Staged for Option<T> {
     }
 }
 
+impl<T: Staged, const N: usize> Staged for [T; N] {
+    fn each_part(&mut self, f: &mut dyn FnMut(&mut Operand)) {
+        self.iter_mut().for_each(|item| item.each_part(f));
+    }
+    fn host_part(&self, key: &mut HostKey) {
+        self.iter().for_each(|item| item.host_part(key));
+    }
+}
+
+impl<T: Dead, const N: usize> Dead for [T; N] {
+    fn dead() -> Self {
+        [(); N].map(|()| T::dead())
+    }
+}
+
 macro_rules! tuples {
     ($($($name:ident)*;)*) => { $(
         impl<$($name: Staged),*> Staged for ($($name,)*) {

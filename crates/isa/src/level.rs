@@ -20,15 +20,30 @@ pub enum CpuLevel {
     V4,
 }
 
-/// Prints `v1` to `v4`, as `-mcpu` takes it.
-impl fmt::Display for CpuLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl CpuLevel {
+    /// All levels, the smallest first.
+    pub const ALL: [CpuLevel; 4] = [CpuLevel::V1, CpuLevel::V2, CpuLevel::V3, CpuLevel::V4];
+
+    /// The name that `-mcpu` takes: `v1` to `v4`.
+    pub const fn name(self) -> &'static str {
+        match self {
             CpuLevel::V1 => "v1",
             CpuLevel::V2 => "v2",
             CpuLevel::V3 => "v3",
             CpuLevel::V4 => "v4",
-        })
+        }
+    }
+
+    /// The level of this name.
+    pub fn from_name(name: &str) -> Option<CpuLevel> {
+        CpuLevel::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// Prints the name.
+impl fmt::Display for CpuLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

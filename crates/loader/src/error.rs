@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     NotPermitted(#[from] NotPermitted),
     /// The kernel lacks it.
-    #[error("{what} need Linux {}", since.map_or_else(|| "a newer or differently built kernel".to_owned(), |v| format!("{v}")))]
+    #[error("{what} need {}", kernel(*since))]
     Unsupported {
         /// What is lacking, in the plural.
         what: String,
@@ -123,6 +123,20 @@ pub enum Error {
         /// The kind of that qdisc.
         kind: String,
     },
+    /// A priority belongs to filters of another kind or protocol.
+    #[error("{hook}: priority {priority} belongs to `{kind}` filters of protocol {protocol:#06x} ({source})")]
+    PriorityTaken {
+        /// The hook.
+        hook: String,
+        /// The priority.
+        priority: u16,
+        /// The kind of filter that is there, such as `flower`.
+        kind: String,
+        /// The `ETH_P_*` that those filters see.
+        protocol: u16,
+        /// The kernel's refusal.
+        source: netlink::Error,
+    },
     /// A hook kept changing while it was being changed.
     #[error("{hook} kept changing while {doing}")]
     Raced {
@@ -177,6 +191,10 @@ pub enum Error {
     },
 }
 
+fn kernel(since: Option<KernelVersion>) -> String {
+    since.map_or_else(|| "a newer or differently built kernel".to_owned(), |version| format!("Linux {version}"))
+}
+
 fn list(verb: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
 }
@@ -205,6 +223,7 @@ impl Error {
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
             | Error::QdiscTaken { .. }
+            | Error::PriorityTaken { .. }
             | Error::Raced { .. }
             | Error::PinExists { .. } => ErrorKind::Conflict,
             Error::Usage { .. } => ErrorKind::Usage,
@@ -247,6 +266,8 @@ mod tests {
         let error =
             Error::Unsupported { what: "tcx links".to_owned(), since: Some(KernelVersion { major: 6, minor: 6 }) };
         assert_eq!(error.to_string(), "tcx links need Linux 6.6");
+        let error = Error::Unsupported { what: "tcx links".to_owned(), since: None };
+        assert_eq!(error.to_string(), "tcx links need a newer or differently built kernel");
         let error = Error::NoSuchProgram { name: "x".to_owned(), available: vec!["a".to_owned(), "b".to_owned()] };
         assert_eq!(error.to_string(), "no program `x`; there is `a`, `b`");
         assert_eq!(error.kind(), ErrorKind::NotFound);

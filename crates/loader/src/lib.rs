@@ -4,14 +4,15 @@
 //!
 //! - An *object* ([`bpfasm_object::Object`]) holds programs, maps and types. [`load()`] gives it to the kernel.
 //! - A *program* ([`Program`]) is held by a descriptor, and gone when nothing holds it any more.
-//! - A *hook* is a place where programs run, such as the ingress of a device ([`attach::tc::Hook`]). What attaches a program there is
-//!   a guard ([`attach::tc::Attachment`]): dropping it detaches.
+//! - A *hook* is a place where programs run, such as the ingress of a device ([`attach::tc::Hook`]). What attaches a
+//!   program there is a guard ([`attach::tc::Attachment`]): dropping it detaches.
 //!
 //! # Layers
 //!
-//! [`sys`] makes the system calls and reports what the kernel says, [`netlink`] speaks rtnetlink over it; [`load()`], [`Program`] and
-//! [`attach`] know what the calls mean. They ask the kernel first and look for the reason after a refusal: [`Error`] says which
-//! capability is missing, which kernel has what is lacking, what the verifier objects to and at which source line.
+//! [`sys`] makes the system calls and reports what the kernel says, [`netlink`] speaks rtnetlink over it; [`load()`],
+//! [`Program`] and [`attach`] know what the calls mean. They ask the kernel first and look for the reason after a
+//! refusal: [`Error`] says which capability is missing, which kernel has what is lacking, what the verifier objects to
+//! and at which source line.
 //!
 //! ```no_run
 //! use bpfasm_loader::attach::tc::{Direction, Hook, Options, attach};

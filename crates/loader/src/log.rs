@@ -5,8 +5,9 @@ use std::fmt;
 
 /// Why the kernel's verifier refused a program, in its own words.
 ///
-/// `{}` prints the message that matters with the source line before it, `{:#}` the whole log. Both hide kernel addresses, which old
-/// kernels print and which defeat address randomisation when a log is shared; [`raw`](VerifierLog::raw) does not.
+/// `{}` prints the message that matters with the source line before it, `{:#}` the whole log. Both hide kernel
+/// addresses, which old kernels print and which defeat address randomisation when a log is shared;
+/// [`raw`](VerifierLog::raw) does not.
 ///
 /// ```text
 /// ; pkt.proto() @ tc_drop.rs:12
@@ -69,7 +70,8 @@ impl VerifierLog {
         self.lines_to_message().iter().rev().find_map(|line| line.strip_prefix("; "))
     }
 
-    /// A part of the explanation that Linux 7.3 and later append, such as `Reason` or `Suggestion`, its lines joined by spaces.
+    /// A part of the explanation that Linux 7.3 and later append, such as `Reason` or `Suggestion`, its lines joined by
+    /// spaces.
     #[must_use]
     pub fn explanation(&self, part: &str) -> Option<String> {
         let mut lines = self.text.lines().skip_while(|line| !line.starts_with(EXPLANATION));
@@ -151,7 +153,8 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Tells an address from the bounds and masks of scalars, which a log is full of: ones followed by zeros, and small negative numbers.
+/// Tells an address from the bounds and masks of scalars, which a log is full of: ones followed by zeros, and small
+/// negative numbers.
 fn is_kernel_address(value: u64) -> bool {
     /// The last page of the address space is never mapped: `IS_ERR_VALUE` of `include/linux/err.h`.
     const LAST_PAGE: u64 = 0xffff_ffff_ffff_f000;

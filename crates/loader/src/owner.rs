@@ -1,13 +1,14 @@
 //! How this crate knows its own programs again, from another process and after a crash.
 //!
-//! The kernel keeps 15 characters of a program's name and nothing about who attached it, so that a TCX link needs a mark that is
-//! part of the program. Every object is loaded with one more type in its BTF, a typedef named [`MARK`] that nothing refers to. The
-//! kernel hands BTF back by the program's id, with the full names of functions in it, and no copy of the mark exists in objects on
-//! disk: a program that another loader loads from the same file does not carry it.
+//! The kernel keeps 15 characters of a program's name and nothing about who attached it, so that a TCX link needs a
+//! mark that is part of the program. Every object is loaded with one more type in its BTF, a typedef named [`MARK`]
+//! that nothing refers to. The kernel hands BTF back by the program's id, with the full names of functions in it, and
+//! no copy of the mark exists in objects on disk: a program that another loader loads from the same file does not carry
+//! it.
 //!
 //! A TCX link is ours if its program carries the mark, or if the link is pinned below `BPFFS/bpfasm/`, which is where
-//! [`persist`](crate::attach::tc::Attachment::persist) puts links, also those of programs that somebody else has loaded. A
-//! `clsact` filter needs no such mark: it has a name of up to 255 bytes, which begins with [`FILTER_PREFIX`].
+//! [`persist`](crate::attach::tc::Attachment::persist) puts links, also those of programs that somebody else has
+//! loaded. A `clsact` filter needs no such mark: it has a name of up to 255 bytes, which begins with [`FILTER_PREFIX`].
 
 use std::os::fd::{AsFd, BorrowedFd};
 

@@ -187,28 +187,25 @@ mod tests {
     #[test]
     fn every_cause_has_its_words() {
         let all = u64::MAX;
+        let of_user = "CAP_BPF and CAP_NET_ADMIN missing; kernel.unprivileged_bpf_disabled is 2";
+        let of_root = "no capability is missing, so a security module or the memory lock limit may be in the way";
         let cases = [
-            (
-                facts(0, 0),
-                "not permitted to load a program: CAP_BPF and CAP_NET_ADMIN missing; kernel.unprivileged_bpf_disabled is 2",
-            ),
-            (facts(1 << 39, 0), "not permitted to load a program: CAP_NET_ADMIN missing"),
-            (facts(1 << 39 | 1 << 12, 2), "not permitted to load a program: a seccomp filter is installed"),
-            (
-                facts(1 << 21, 0),
-                "not permitted to load a program: no capability is missing, so a security module or the memory lock limit may be in the way",
-            ),
+            (facts(0, 0), of_user),
+            (facts(1 << 39, 0), "CAP_NET_ADMIN missing"),
+            (facts(1 << 39 | 1 << 12, 2), "a seccomp filter is installed"),
+            (facts(1 << 21, 0), of_root),
             (
                 Facts { uid_map: "0 1000 1".to_owned(), ..facts(all, 0) },
-                "not permitted to load a program: capabilities of a user namespace do not count for BPF",
+                "capabilities of a user namespace do not count for BPF",
             ),
             (
                 Facts { lockdown: "none [integrity] confidentiality".to_owned(), ..facts(all, 0) },
-                "not permitted to load a program: the kernel is locked down (integrity)",
+                "the kernel is locked down (integrity)",
             ),
         ];
         for (facts, expected) in cases {
-            assert_eq!(NotPermitted::judge(Action::LOAD_PROGRAM, &facts).to_string(), expected);
+            let told = NotPermitted::judge(Action::LOAD_PROGRAM, &facts).to_string();
+            assert_eq!(told.strip_prefix("not permitted to load a program: "), Some(expected));
         }
     }
 

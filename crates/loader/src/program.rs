@@ -99,7 +99,8 @@ impl Program {
     /// Opens a pinned program.
     ///
     /// # Errors
-    /// [`Error::NoSuchPin`] if there is no such path or it is not in a bpffs, [`Error::Usage`] if something else is pinned there.
+    /// [`Error::NoSuchPin`] if there is no such path or it is not in a bpffs, [`Error::Usage`] if something else is
+    /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
         let fd = sys::obj_get(path).map_err(|errno| match errno {
@@ -165,8 +166,8 @@ impl Program {
     /// Runs the program on bytes of the caller, without attaching it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for the program types that cannot be run this way, [`Error::Usage`] for input that the kernel does not
-    /// take for the type.
+    /// [`Error::Unsupported`] for the program types that cannot be run this way, [`Error::Usage`] for input that the
+    /// kernel does not take for the type.
     ///
     /// # References
     /// `BPF_PROG_TEST_RUN`, Linux 4.12.

@@ -19,7 +19,8 @@ use crate::{Error, Program};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestRun {
-    /// The packet, from its Ethernet header; empty for the types that take none. The types that take one want at least 14 bytes.
+    /// The packet, from its Ethernet header; empty for the types that take none. The types that take one want at least
+    /// 14 bytes.
     pub data_in: Vec<u8>,
     /// The context struct of the type, such as `struct __sk_buff`; empty for the kernel's default.
     pub ctx_in: Vec<u8>,
@@ -53,7 +54,8 @@ impl TestRun {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestRunOutput {
-    /// The program's return value. Those that are negative by meaning, such as `TC_ACT_UNSPEC`, come as two's complement.
+    /// The program's return value. Those that are negative by meaning, such as `TC_ACT_UNSPEC`, come as two's
+    /// complement.
     pub retval: u32,
     /// The packet after the run.
     pub data_out: Vec<u8>,

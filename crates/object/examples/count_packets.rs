@@ -9,7 +9,9 @@
 use bpfasm_isa::{AluOp, Assembler, Endian, HelperId, Insn, JmpOp, LabelError, Reg, Size, SlotIx, Width};
 use bpfasm_object::btf::{Error, IntEncoding, Kind, Member, Param, SymbolLinkage};
 use bpfasm_object::kernel::MapType;
-use bpfasm_object::{Datum, Function, FunctionIx, Line, Linkage, MapDef, MapIx, Object, Relocation, RelocationTarget, TEXT};
+use bpfasm_object::{
+    Datum, Function, FunctionIx, Line, Linkage, MapDef, MapIx, Object, Relocation, RelocationTarget, TEXT,
+};
 use std::sync::Arc;
 
 const COUNTS: MapIx = MapIx(0);

@@ -152,8 +152,7 @@ pub(crate) fn map_from_btf(btf: &Btf, id: TypeId) -> Result<MapDef, MapError> {
     }
     let (map_type, absent) = (MapType::UNSPEC, Datum::Absent);
     let name = name.to_owned();
-    let mut map =
-        MapDef { name, map_type, key: absent, value: absent, max_entries: 0, flags: 0, type_id: Some(id) };
+    let mut map = MapDef { name, map_type, key: absent, value: absent, max_entries: 0, flags: 0, type_id: Some(id) };
     let mut is_typed = false;
     for member in members {
         let bad = || MapError::BadMember { map: map.name.clone(), member: member.name.to_owned() };
@@ -265,7 +264,10 @@ mod tests {
         let (name, pinning) = ("M".to_string(), "pinning".to_string());
         assert_eq!(map("type", int), Err(MapError::BadMember { map: name.clone(), member: "type".to_string() }));
         let pointer = TypeId(4);
-        assert_eq!(map("value", pointer).map(|_| ()), Err(MapError::BadMember { map: name, member: "value".to_string() }));
+        assert_eq!(
+            map("value", pointer).map(|_| ()),
+            Err(MapError::BadMember { map: name, member: "value".to_string() })
+        );
         assert_eq!(map_from_btf(&btf, int), Err(MapError::NotAMap { id: int }));
         let pointer = btf.ptr(int);
         let members = [Member { name: "pinning", type_id: pointer, bit_offset: 0, bitfield_bits: 0 }];

@@ -140,6 +140,9 @@ impl Function {
     /// [`Malformed`], with the function and the slot.
     pub fn check(&self) -> Result<(), Malformed> {
         let malformed = |at, rule| Err(Malformed { function: self.name.clone(), at, rule });
+        if self.code.is_empty() {
+            return malformed(SlotIx(0), Rule::NoCode);
+        }
         let (mut relocations, mut lines) = (self.relocations.iter().peekable(), self.lines.iter().peekable());
         let mut slots = (0..).map(SlotIx).zip(&self.code);
         while let Some((at, slot)) = slots.next() {
@@ -160,7 +163,6 @@ impl Function {
         }
         match lines.next() {
             Some(line) => malformed(line.at, Rule::LinePlace),
-            None if self.code.is_empty() => malformed(SlotIx(0), Rule::NoCode),
             None => Ok(()),
         }
     }
@@ -193,7 +195,8 @@ pub enum RelocationTarget {
 
 /// A source line, from this slot to the next line's.
 ///
-/// Many lines share a file and some share a text, so both are shared strings; `"…".into()` makes one.
+/// Many lines share a file and some share a text, so both are shared strings; `"…".into()` makes one. They are kept up to
+/// their first NUL, and line breaks in a text become blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Line {
     /// The first slot.

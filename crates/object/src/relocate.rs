@@ -293,3 +293,145 @@ fn add_debug_info(image: &mut LoadImage, object: &Object, btf: &KernelBtf, place
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::{IntEncoding, Param, SymbolLinkage};
+    use crate::cursor::Cursor;
+    use crate::kernel::MapType;
+    use crate::model::{Datum, Linkage, MapDef, Relocation, Rule};
+    use alloc::borrow::ToOwned;
+    use bpfasm_isa::Endian;
+
+    fn slot(code: u8) -> Slot {
+        Slot { code, ..Slot::default() }
+    }
+
+    fn function(name: &str, section: &str, code: Vec<Slot>, relocations: &[(u32, RelocationTarget)]) -> Function {
+        let relocations = relocations.iter().map(|&(at, target)| Relocation { at: SlotIx(at), target }).collect();
+        let line = Line { at: SlotIx(0), file: "a.rs".into(), text: name.into(), line: 7, column: 3 };
+        Function {
+            name: name.to_owned(),
+            section: section.to_owned(),
+            linkage: Linkage::Global,
+            code,
+            relocations,
+            lines: vec![line],
+            type_id: None,
+        }
+    }
+
+    /// `main` calls `b` and `a`; `a` loads a map and calls `b`; `unused` is called by nobody.
+    fn object(endian: Endian) -> Object {
+        use RelocationTarget::{Function as Call, Map};
+        let call = |index| Call(FunctionIx(index));
+        let mut object = Object::new(endian);
+        object.functions = vec![
+            function("unused", ".text", vec![slot(0x95)], &[]),
+            function(
+                "a",
+                ".text",
+                vec![slot(LDDW), slot(0), slot(CALL), slot(0x95)],
+                &[(0, Map(MapIx(0))), (2, call(2))],
+            ),
+            function("b", ".text", vec![slot(0x95)], &[]),
+            function("main", "tc", vec![slot(CALL), slot(CALL), slot(0x95)], &[(0, call(2)), (1, call(1))]),
+        ];
+        let (name, absent) = ("M".to_owned(), Datum::Absent);
+        let map_type = MapType::RINGBUF;
+        object.maps =
+            vec![MapDef { name, map_type, key: absent, value: absent, max_entries: 4096, flags: 0, type_id: None }];
+        let int = object.btf.int("int", 4, IntEncoding::SIGNED).expect("legal");
+        let proto = object.btf.func_proto(int, &[Param { name: "x", type_id: int }]).expect("legal");
+        for function in &mut object.functions {
+            let id = object.btf.func(&function.name, proto, SymbolLinkage::GLOBAL).expect("legal");
+            function.type_id = Some(id);
+        }
+        object
+    }
+
+    #[test]
+    fn subprograms_follow_in_the_order_of_their_first_call() {
+        let object = object(Endian::NATIVE);
+        let image = image(&object, &object.kernel_btf().expect("small"), FunctionIx(3)).expect("legal");
+        let places: Vec<_> = image.functions.iter().map(|(at, index)| (at.0, index.0)).collect();
+        assert_eq!(places, [(0, 3), (3, 2), (4, 1)]);
+        assert_eq!(image.code.len(), 8);
+        let calls: Vec<_> =
+            image.code.iter().filter(|slot| slot.code == CALL).map(|slot| (slot.src, slot.imm)).collect();
+        assert_eq!(calls, [(1, 2), (1, 2), (1, -4)], "0 to 3, 1 to 4, 6 to 3");
+        assert_eq!(image.map_relocations, [(SlotIx(4), MapIx(0))]);
+        assert_eq!(image.code.get(4).map(|slot| slot.src), Some(PSEUDO_MAP_FD));
+    }
+
+    #[test]
+    fn debug_info_counts_slots_and_names_strings_of_the_loaded_btf() {
+        for endian in [Endian::Little, Endian::Big] {
+            let object = object(endian);
+            let btf = object.kernel_btf().expect("small");
+            let image = image(&object, &btf, FunctionIx(3)).expect("legal");
+            let words = |bytes: &[u8]| {
+                let mut cursor = Cursor::new(bytes, endian);
+                core::iter::from_fn(move || cursor.u32().ok()).collect::<Vec<_>>()
+            };
+            let ids: Vec<u32> = object.functions.iter().filter_map(|f| f.type_id).map(|id| id.0).collect();
+            assert_eq!(words(&image.func_info), [0, ids[3], 3, ids[2], 4, ids[1]]);
+            let lines = words(&image.line_info);
+            let loaded = Btf::parse(btf.bytes()).expect("what we encode");
+            let lines: Vec<_> =
+                lines.chunks(4).map(|l| (l[0], loaded.string(l[1]), loaded.string(l[2]), l[3])).collect();
+            let expected = [(0, "main"), (3, "b"), (4, "a")];
+            assert_eq!(lines, expected.map(|(at, text)| (at, Some("a.rs"), Some(text), 7 << 10 | 3)));
+        }
+    }
+
+    #[test]
+    fn debug_info_is_for_all_functions_or_for_none() {
+        let mut object = object(Endian::NATIVE);
+        object.functions[2].lines.clear();
+        let btf = object.kernel_btf().expect("small");
+        let with_b = image(&object, &btf, FunctionIx(3)).expect("legal");
+        assert!(with_b.func_info.is_empty() && with_b.line_info.is_empty());
+        let alone = image(&object, &btf, FunctionIx(0)).expect("legal");
+        assert_eq!((alone.func_info.len(), alone.line_info.len()), (8, 16));
+    }
+
+    #[test]
+    fn callbacks_are_loaded_by_distance() {
+        let mut object = object(Endian::NATIVE);
+        object.functions[3].code = vec![slot(LDDW), slot(0), slot(0x95)];
+        object.functions[3].relocations.truncate(1);
+        let image = image(&object, &object.kernel_btf().expect("small"), FunctionIx(3)).expect("legal");
+        assert_eq!(image.code.first().map(|slot| (slot.src, slot.imm)), Some((PSEUDO_FUNC, 2)));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let object = object(Endian::NATIVE);
+        let btf = object.kernel_btf().expect("small");
+        let image_of =
+            |object: &Object, index| image(object, &btf, FunctionIx(index)).expect_err("something is missing");
+        assert_eq!(image_of(&object, 9), Error::NoSuchFunction { index: FunctionIx(9) });
+        let mut changed = object.clone();
+        changed.maps.clear();
+        let function = "a".to_owned();
+        assert_eq!(image_of(&changed, 3), Error::NoSuchMap { function, at: SlotIx(0), index: MapIx(0) });
+        changed = object.clone();
+        changed.functions[3].relocations[1].target = RelocationTarget::Function(FunctionIx(4));
+        assert_eq!(image_of(&changed, 3), Error::NoSuchFunction { index: FunctionIx(4) });
+        changed = object.clone();
+        changed.functions[2].code.clear();
+        assert!(matches!(image_of(&changed, 3), Error::Malformed(Malformed { rule: Rule::NoCode, .. })));
+        changed.functions[2].code = vec![slot(0x95); PROGRAM_SLOTS];
+        assert!(matches!(image_of(&changed, 3), Error::TooLong { program, .. } if program == "main"));
+    }
+
+    #[test]
+    fn line_breaks_do_not_reach_the_kernel() {
+        let mut object = object(Endian::NATIVE);
+        object.functions[0].lines[0].text = "one\ntwo".into();
+        let btf = object.kernel_btf().expect("small");
+        assert!(btf.bytes().windows(9).any(|bytes| bytes == b"\0one two\0"));
+    }
+}

@@ -1,2 +1,43 @@
-//! Chores of the workspace.
-fn main() {}
+//! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed.
+
+mod bench;
+mod chore;
+mod ci;
+mod error;
+mod fuzz;
+mod readme;
+mod scratch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    Ci(ci::Args),
+    Bench(bench::Args),
+    Fuzz(fuzz::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Ci(args) => args.run(),
+        Chore::Bench(args) => args.run(),
+        Chore::Fuzz(args) => args.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -174,6 +174,8 @@ pub fn io_kind(error: &io::Error) -> ErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::NotPermitted,
+        io::ErrorKind::IsADirectory => ErrorKind::Usage,
+        io::ErrorKind::InvalidData => ErrorKind::Malformed,
         _ => ErrorKind::Unexpected,
     }
 }

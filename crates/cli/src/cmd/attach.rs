@@ -85,7 +85,7 @@ impl Args {
     /// Whatever fails; then nothing stays attached.
     pub fn run(self) -> Result<(), Error> {
         let input = Input::open(&self.input, &self.staging)?;
-        let function = input.pick(self.program.as_deref(), "a tc program", |function| {
+        let function = input.pick(self.program.as_deref(), "tc program", |function| {
             program_type(function) == Some(ProgramType::SCHED_CLS)
         })?;
         let hooks = self.hooks.iter().map(|hook| hook.resolve()).collect::<Result<Vec<_>, _>>()?;

@@ -39,7 +39,7 @@ impl Args {
 
 fn detach(hook: &Hook) -> Result<(), Error> {
     for entry in tc::detach_ours(&hook.resolve()?)? {
-        report::say(format_args!("detached {entry}"));
+        report::say(format_args!("detached {entry}, from {hook}"));
     }
     Ok(())
 }

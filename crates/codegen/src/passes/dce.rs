@@ -3,10 +3,12 @@
 //! What is needed: the operands of effects, branches and returns, and of whatever computes a needed value. A parameter needs its
 //! arguments, so values that only circle through a loop go as well.
 
+use super::clear_unreachable;
 use crate::ir::{Block, Cfg, Function, Op, Operand, Table, Terminator, Value};
 
 pub(super) fn run(function: &mut Function) -> bool {
     let cfg = Cfg::new(function);
+    clear_unreachable(function, &cfg);
     let needed = Marker::new(function, &cfg).mark();
     let mut changed = false;
     for &block in cfg.order() {

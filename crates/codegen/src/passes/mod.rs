@@ -6,6 +6,7 @@ mod bits;
 mod dce;
 mod params;
 mod simplify;
+mod split;
 mod straighten;
 mod substitution;
 mod tails;
@@ -14,8 +15,9 @@ mod test;
 mod widen;
 
 pub(crate) use bits::Bits;
+pub(crate) use split::critical_edges as split_critical_edges;
 
-use crate::ir::{Function, verify};
+use crate::ir::{BlockData, Cfg, Function, verify};
 use bpfasm_isa::Endian;
 
 /// A round rarely leaves work for more than two others; this many bound the time that a chain of discoveries can take.
@@ -47,6 +49,14 @@ pub(crate) const PASSES: &[(&str, Pass)] = &[
     ("widen", |function, _| widen::run(function)),
     ("tails", |function, _| tails::run(function)),
 ];
+
+/// Empties the blocks that nothing reaches, so that a pass need not keep them in step.
+fn clear_unreachable(function: &mut Function, cfg: &Cfg) {
+    for block in function.blocks.keys().filter(|&block| !cfg.is_reachable(block)) {
+        let loc = function.blocks[block].term_loc;
+        function.blocks[block] = BlockData::new(loc);
+    }
+}
 
 fn is_valid(function: &Function, pass: &str) -> bool {
     match verify::function(function, usize::MAX) {

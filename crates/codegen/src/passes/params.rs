@@ -4,6 +4,7 @@
 //! reaches it. So parameters that loops merely hand around vanish too. Each changes at most twice, and each change looks at the
 //! parameters that it feeds.
 
+use super::clear_unreachable;
 use super::substitution::Substitution;
 use crate::ir::{Block, Cfg, Function, Operand, Table, Terminator, Value};
 
@@ -20,6 +21,7 @@ pub(super) fn run(function: &mut Function) -> bool {
         return false;
     }
     let cfg = Cfg::new(function);
+    clear_unreachable(function, &cfg);
     let solved = Solver::new(function, &cfg).solve();
     let mut substitution = Substitution::new(function);
     for &block in cfg.order() {

@@ -4,6 +4,7 @@
 //! and into the offsets of loads and stores, and extensions of what is extended already go.
 
 use super::bits::{Bits, size_bits};
+use super::clear_unreachable;
 use super::substitution::Substitution;
 use crate::fold::{fold_bin, fold_cond, fold_sign_extend, mask, net_bits, swap_for, width_bits};
 use crate::ir::{BinOp, Block, Cfg, Cond, Function, Inst, Op, Operand, Size, Table, Terminator, Value, Width};
@@ -11,6 +12,7 @@ use bpfasm_isa::Endian;
 
 pub(super) fn run(function: &mut Function, endian: Endian) -> bool {
     let cfg = Cfg::new(function);
+    clear_unreachable(function, &cfg);
     let mut pass = Simplify {
         endian,
         bits: Bits::new(function),

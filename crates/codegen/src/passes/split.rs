@@ -49,6 +49,6 @@ block3:
             let successors: Vec<_> = data.term.successors().collect();
             assert!(successors.len() < 2 || successors.iter().all(|&to| cfg.preds(to).len() == 1), "{function}");
         }
-        assert_eq!(function.blocks.len(), 4 + 5);
+        assert_eq!(function.blocks.len(), 4 + 6);
     }
 }

@@ -178,7 +178,7 @@ pub(crate) struct BlockInfo {
 }
 
 /// A function of machine IR.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Function {
     insts: Vec<Inst>,
     locs: Vec<Loc>,
@@ -190,7 +190,7 @@ pub(crate) struct Function {
     pub(crate) frame_bytes: u16,
 }
 
-fn slice<T>(all: &[T], range: &Range<u32>) -> &[T] {
+fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
     &all[range.start as usize..range.end as usize]
 }
 
@@ -200,6 +200,11 @@ fn len<T>(items: &[T]) -> u32 {
 }
 
 impl Function {
+    /// A function without code, whose stack slots take `frame_bytes`.
+    pub(crate) fn new(frame_bytes: u16) -> Function {
+        Function { insts: Vec::new(), locs: Vec::new(), blocks: Vec::new(), vregs: Vec::new(), vreg_count: 0, frame_bytes }
+    }
+
     /// A virtual register that nothing defines yet.
     pub(crate) fn new_vreg(&mut self) -> VReg {
         let vreg = VReg(self.vreg_count);

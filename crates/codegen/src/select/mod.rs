@@ -8,11 +8,9 @@ pub(crate) mod mir;
 mod narrow;
 mod order;
 
-pub(crate) use narrow::sign_extension_shift;
-
 use crate::error::Error;
 use crate::fold::{mask, net_bits};
-use crate::ir::{self, Block, Cfg, Entity, Function, Op, Operand, Table, Terminator, Value, Width};
+use crate::ir::{self, Block, Cfg, Function, Op, Operand, Table, Terminator, Value, Width};
 use crate::options::Options;
 use crate::passes::Bits;
 use crate::source::Loc;
@@ -37,7 +35,7 @@ pub(crate) fn select(function: &Function, program: &str, options: &Options) -> R
         context: None,
         // Only the levels without 32-bit instructions ask.
         bits: (options.cpu < CpuLevel::V3).then(|| Bits::of_function(function, &cfg)),
-        out: mir::Function { frame_bytes: frame.bytes, ..mir::Function::default() },
+        out: mir::Function::new(frame.bytes),
         frame,
         loc: function.blocks[function.entry()].term_loc,
     };

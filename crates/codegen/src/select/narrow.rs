@@ -10,7 +10,7 @@ use crate::ir::{BinOp, Cond, Operand, Size, Value, Width};
 use bpfasm_isa::AluOp;
 
 /// How far a sign of the low `from` bytes is from the top, in bits.
-pub(crate) fn sign_extension_shift(from: Size) -> u8 {
+pub(super) fn sign_extension_shift(from: Size) -> u8 {
     64 - from.bytes() * 8
 }
 

@@ -10,21 +10,22 @@ use crate::privilege::Action;
 use crate::sys::{self, BtfLoad, Errno};
 use crate::{Error, owner};
 
-/// The object with our mark in its types, and with a type for each function that has none: the kernel shows us the types of a
-/// program only if all of its functions are typed.
+/// The object with our mark in its types, and with a type for each function that has none: the kernel shows us the
+/// types of a program only if all of its functions are typed.
 pub(super) fn prepare(object: &Object) -> Result<Object, Error> {
     let mut object = object.clone();
     owner::mark(&mut object.btf).map_err(malformed_by)?;
     for function in &mut object.functions {
         if function.type_id.is_none() {
-            function.type_id = Some(untyped(&mut object.btf, &function.name).map_err(malformed_by)?);
+            // A name that no type can have costs the program its types, and no more.
+            function.type_id = untyped(&mut object.btf, &function.name).ok();
         }
     }
     Ok(object)
 }
 
-/// The type of a function of which nothing is known: `static int f(void *ctx)`. The verifier follows a static function whatever its
-/// type says.
+/// The type of a function of which nothing is known: `static int f(void *ctx)`. The verifier follows a static function
+/// whatever its type says.
 fn untyped(types: &mut Btf, name: &str) -> Result<TypeId, btf::Error> {
     let int = types.int("int", 4, IntEncoding::SIGNED)?;
     let context = types.ptr(TypeId::VOID);

@@ -92,8 +92,8 @@ fn explain(map: &MapDef, errno: Errno) -> Error {
     }
 }
 
-/// Whether the kernel does not know a type of map: it then refuses the type before it looks at anything else, with the error that
-/// it gives for a type that no kernel has.
+/// Whether the kernel does not know a type of map: it then refuses the type before it looks at anything else, with the
+/// error that it gives for a type that no kernel has.
 fn is_unknown(map_type: MapType) -> bool {
     // Sizes that no type of map takes all three of: a type that is known objects with another error, or makes the map.
     let plausible = [(4, 4, 1), (0, 4, 1), (0, 0, 4096), (4, 0, 1)];

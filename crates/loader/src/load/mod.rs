@@ -1,7 +1,7 @@
 //! From an [`Object`] to programs in the kernel.
 //!
-//! What is needed is asked of the kernel at once, `BPF_BTF_LOAD` and one `BPF_PROG_LOAD` for each program, without a look at its
-//! version; only after a refusal the program is loaded again, with a log, to learn the reason.
+//! What is needed is asked of the kernel at once, `BPF_BTF_LOAD` and one `BPF_PROG_LOAD` for each program, without a
+//! look at its version; only after a refusal the program is loaded again, with a log, to learn the reason.
 
 mod btf;
 mod map;
@@ -48,8 +48,8 @@ impl LoadOptions {
         LoadOptions::default()
     }
 
-    /// Asks the verifier for a log also of what it accepts: 1 for the paths it takes, 2 for every instruction, 4 for statistics, or
-    /// a sum of them. Found at [`Program::verifier_log`]. A refused program's log is always asked for.
+    /// Asks the verifier for a log also of what it accepts: 1 for the paths it takes, 2 for every instruction, 4 for
+    /// statistics, or a sum of them. Found at [`Program::verifier_log`]. A refused program's log is always asked for.
     #[must_use]
     pub fn log_level(mut self, level: u32) -> LoadOptions {
         self.log_level = level;
@@ -122,8 +122,8 @@ fn malformed_by(source: impl std::error::Error + Send + Sync + 'static) -> Error
     Error::MalformedObject { reason: source.to_string(), source: Some(Box::new(source)) }
 }
 
-/// What was loaded of an object. Dropping it drops its programs and maps, which the kernel then frees unless something else holds
-/// them, such as an attachment.
+/// What was loaded of an object. Dropping it drops its programs and maps, which the kernel then frees unless something
+/// else holds them, such as an attachment.
 #[derive(Debug)]
 pub struct Loaded {
     programs: Vec<Program>,

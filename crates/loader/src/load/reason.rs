@@ -6,7 +6,8 @@ use crate::sys::Errno;
 /// Bytes of a first buffer: enough for most logs.
 const FIRST: usize = 1 << 16;
 
-/// Bytes that every kernel takes: before 5.2, the log is at most `UINT_MAX >> 8` (`bpf_check` of `kernel/bpf/verifier.c`).
+/// Bytes that every kernel takes: before 5.2, the log is at most `UINT_MAX >> 8` (`bpf_check` of
+/// `kernel/bpf/verifier.c`).
 const EVERY_KERNEL: usize = (1 << 24) - 1;
 
 /// Bytes of the largest buffer that is tried; newer kernels would take four times as many.
@@ -14,9 +15,9 @@ const LARGEST: usize = 1 << 28;
 
 /// Calls `attempt` with log buffers until one holds the whole log. Each is empty before the call.
 ///
-/// `attempt` fails with the kernel's error number and with the size that the log takes, 0 if the kernel does not tell (before 6.4).
-/// A log that is too long never makes a good program a bad one: at last `attempt` is called without a buffer, and what was written
-/// before is the log.
+/// `attempt` fails with the kernel's error number and with the size that the log takes, 0 if the kernel does not tell
+/// (before 6.4). A log that is too long never makes a good program a bad one: at last `attempt` is called without a
+/// buffer, and what was written before is the log.
 pub(super) fn with_log<T>(
     mut attempt: impl FnMut(&mut [u8]) -> Result<T, (Errno, u32)>,
 ) -> (Result<T, Errno>, VerifierLog) {

@@ -152,7 +152,8 @@ mod tests {
                 datagram.extend(encode(*header, body).unwrap());
                 datagram.resize(align(datagram.len()), 0);
             }
-            let got: Vec<_> = messages(&datagram).map(|m| m.map(|m| (m.header, m.body.to_vec()))).collect::<Result<_, _>>().unwrap();
+            let got = messages(&datagram).map(|message| message.map(|m| (m.header, m.body.to_vec())));
+            let got: Vec<_> = got.collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(got, sent);
         }
 

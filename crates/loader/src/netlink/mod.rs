@@ -2,11 +2,12 @@
 //!
 //! Invariants of an exchange:
 //!
-//! - Every message of a reply carries the request's sequence number and this socket's port id; anything else is an error, never
-//!   taken for the reply.
-//! - A request ends at its acknowledgement, a dump at `NLMSG_DONE`. A datagram may hold many messages, and is received whole.
-//! - A dump that the kernel marks as interrupted (`NLM_F_DUMP_INTR`), or of which parts were lost, is read to its end and asked for
-//!   again. A request whose acknowledgement was lost is not repeated: it may have taken effect.
+//! - Every message of a reply carries the request's sequence number and this socket's port id; anything else is an
+//!   error, never taken for the reply.
+//! - A request ends at its acknowledgement, a dump at `NLMSG_DONE`. A datagram may hold many messages, and is received
+//!   whole.
+//! - A dump that the kernel marks as interrupted (`NLM_F_DUMP_INTR`), or of which parts were lost, is read to its end
+//!   and asked for again. A request whose acknowledgement was lost is not repeated: it may have taken effect.
 
 mod ack;
 mod error;

@@ -1,7 +1,8 @@
 //! Messages about queueing disciplines and filters.
 //!
-//! Request bodies are built with `netlink-packet-route`. Replies are walked here, attribute by attribute, and only the options of a
-//! `bpf` filter are handed to that crate: a foreign filter that it cannot decode is listed by what can be read of it.
+//! Request bodies are built with `netlink-packet-route`. Replies are walked here, attribute by attribute, and only the
+//! options of a `bpf` filter are handed to that crate: a foreign filter that it cannot decode is listed by what can be
+//! read of it.
 //!
 //! # References
 //! - `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/pkt_cls.h`, `include/uapi/linux/pkt_sched.h`
@@ -152,16 +153,17 @@ pub(crate) fn ingress_kind(connection: &mut Connection, ifindex: u32) -> Result<
     Ok(None)
 }
 
-/// Adds a direct-action `bpf` filter, or with `replace` swaps the program of the one at `address`, with no moment in between.
+/// Adds a direct-action `bpf` filter, or with `replace` swaps the program of the one at `address`, with no moment in
+/// between.
 ///
-/// Gives the filter as the kernel made it.
+/// Gives the filter as the kernel made it; `None` if it made one and did not show it.
 pub(crate) fn filter_put(
     connection: &mut Connection,
     address: &FilterAddress,
     name: &str,
     program: BorrowedFd<'_>,
     replace: bool,
-) -> Result<Filter, Error> {
+) -> Result<Option<Filter>, Error> {
     let options = vec![
         // Not negative, by the invariant of `BorrowedFd`.
         TcOption::Bpf(TcFilterBpfOption::ProgFd(program.as_raw_fd().unsigned_abs())),
@@ -176,8 +178,7 @@ pub(crate) fn filter_put(
         body: body(filter_header(address)?, attributes),
     };
     let replies = connection.request(&request)?;
-    let echoed = replies.iter().filter_map(filter).find(|filter| filter.address.parent == address.parent);
-    echoed.ok_or(Error::Malformed { at: 0, what: "no echo of the filter that was made" })
+    Ok(replies.iter().filter_map(filter).find(|filter| filter.address.parent == address.parent))
 }
 
 /// Deletes the filter at `address`.
@@ -265,11 +266,13 @@ macro_rules! attribute_names {
 
 attribute_names! {
     /// `TCA_*` of `include/uapi/linux/rtnetlink.h`.
-    TCA: 1 "TCA_KIND", 2 "TCA_OPTIONS", 3 "TCA_STATS", 5 "TCA_RATE", 11 "TCA_CHAIN", 13 "TCA_INGRESS_BLOCK", 14 "TCA_EGRESS_BLOCK"
+    TCA: 1 "TCA_KIND", 2 "TCA_OPTIONS", 3 "TCA_STATS", 5 "TCA_RATE", 11 "TCA_CHAIN", 13 "TCA_INGRESS_BLOCK",
+        14 "TCA_EGRESS_BLOCK"
 }
 attribute_names! {
     /// `TCA_BPF_*` of `include/uapi/linux/pkt_cls.h`.
-    TCA_BPF: 1 "TCA_BPF_ACT", 3 "TCA_BPF_CLASSID", 6 "TCA_BPF_FD", 7 "TCA_BPF_NAME", 8 "TCA_BPF_FLAGS", 9 "TCA_BPF_FLAGS_GEN"
+    TCA_BPF: 1 "TCA_BPF_ACT", 3 "TCA_BPF_CLASSID", 6 "TCA_BPF_FD", 7 "TCA_BPF_NAME", 8 "TCA_BPF_FLAGS",
+        9 "TCA_BPF_FLAGS_GEN"
 }
 
 fn name_in(table: &[(u16, &str)], kind: u16) -> String {
@@ -311,7 +314,8 @@ mod tests {
         expected.extend(1_i32.to_ne_bytes()); // tcm_ifindex
         expected.extend(0_u32.to_ne_bytes()); // tcm_handle: the kernel chooses
         expected.extend(0xffff_fff2_u32.to_ne_bytes()); // tcm_parent
-        expected.extend((1000_u32 << 16 | u32::from(3_u16.to_be())).to_ne_bytes()); // tcm_info: priority, htons(ETH_P_ALL)
+        // tcm_info: priority, htons(ETH_P_ALL)
+        expected.extend((1000_u32 << 16 | u32::from(3_u16.to_be())).to_ne_bytes());
         assert_eq!(bytes, expected);
     }
 

@@ -53,7 +53,8 @@ pub fn btf_load(load: &mut BtfLoad<'_>) -> Result<OwnedFd, (Errno, u32)> {
         btf_size: length(load.btf).map_err(plain)?,
         btf_log_true_size: 0,
     };
-    // SAFETY: `btf` is `btf_size` readable bytes and `btf_log_buf` is `btf_log_size` writable ones, exclusively borrowed by `load`.
+    // SAFETY: `btf` is `btf_size` readable bytes and `btf_log_buf` is `btf_log_size` writable ones, exclusively
+    // borrowed by `load`.
     let fd = unsafe { bpf(Command::BTF_LOAD, &mut attr) }.map_err(|errno| (errno, attr.btf_log_true_size))?;
     // SAFETY: BPF_BTF_LOAD returns a new descriptor.
     unsafe { adopt(fd) }.map_err(plain)
@@ -107,7 +108,8 @@ pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
         name_len: length(&name)?,
         ..BtfInfoRaw::default()
     };
-    // SAFETY: `btf` is `btf_size` writable bytes and `name` is `name_len`; both live past the call and are not otherwise borrowed.
+    // SAFETY: `btf` is `btf_size` writable bytes and `name` is `name_len`; both live past the call and are not
+    // otherwise borrowed.
     unsafe { info_by_fd(btf, &mut info) }?;
     Ok(BtfInfo { id: info.id, name: read_name(&name), kernel: info.kernel_btf != 0, data })
 }

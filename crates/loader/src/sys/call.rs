@@ -2,8 +2,8 @@
 //!
 //! # Safety
 //!
-//! [`bpf`] passes a command's attributes to the kernel, which reads and writes through the addresses in it; its callers prove that
-//! those are good. [`adopt`] takes ownership of a number that `bpf` returned.
+//! [`bpf`] passes a command's attributes to the kernel, which reads and writes through the addresses in it; its callers
+//! prove that those are good. [`adopt`] takes ownership of a number that `bpf` returned.
 #![expect(unsafe_code, reason = "the bpf system call and its descriptors")]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -37,7 +37,6 @@ commands! {
     PROG_TEST_RUN = 10;
     PROG_GET_NEXT_ID = 11;
     PROG_GET_FD_BY_ID = 13;
-    MAP_GET_FD_BY_ID = 14;
     OBJ_GET_INFO_BY_FD = 15;
     PROG_QUERY = 16;
     BTF_LOAD = 18;
@@ -57,19 +56,24 @@ commands! {
 /// The kernel's error number.
 ///
 /// # Safety
-/// Every address in `attr` that `command` follows is null, or points to as many bytes, readable or (where the command writes)
-/// writable and not otherwise borrowed, as the length that belongs to it in `attr` says, until this function returns.
+/// Every address in `attr` that `command` follows is null, or points to as many bytes, readable or (where the command
+/// writes) writable and not otherwise borrowed, as the length that belongs to it in `attr` says, until this function
+/// returns.
 pub(super) unsafe fn bpf<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd, Errno> {
+    // SAFETY: the caller's promise, passed on unchanged.
+    patiently(|| unsafe { bpf_once(command, attr) })
+}
+
+/// Repeats a call that signals interrupt, at last with signals blocked.
+fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     for _ in 0..ATTEMPTS {
-        // SAFETY: the caller's promise, passed on unchanged.
-        match unsafe { bpf_once(command, attr) } {
+        match call() {
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             done => return done,
         }
     }
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    // SAFETY: the caller's promise, passed on unchanged.
-    let result = unsafe { bpf_once(command, attr) };
+    let result = call();
     mask.thread_set_mask()?;
     result
 }
@@ -79,12 +83,12 @@ pub(super) unsafe fn bpf<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd
 /// # Safety
 /// As [`bpf`].
 unsafe fn bpf_once<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd, Errno> {
-    // SAFETY: `attr` is a live, exclusively borrowed, fully initialised (Pod) struct of `size_of::<A>()` bytes, and its address and
-    // size go together; the addresses inside it are the caller's promise.
+    // SAFETY: `attr` is a live, exclusively borrowed, fully initialised (Pod) struct of `size_of::<A>()` bytes, and its
+    // address and size go together; the addresses inside it are the caller's promise.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, command.0, std::ptr::from_mut(attr), size_of::<A>()) };
     match RawFd::try_from(ret) {
         Ok(value) if value >= 0 => Ok(value),
-        _ => Err(nix::errno::Errno::last().into()),
+        _ => Err(Errno(nix::errno::Errno::last_raw())),
     }
 }
 
@@ -162,6 +166,33 @@ pub(super) fn read_name(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::signal::Signal;
+
+    fn is_blocked(signal: Signal) -> bool {
+        SigSet::thread_get_mask().unwrap().contains(signal)
+    }
+
+    #[test]
+    fn the_last_attempt_is_not_interrupted() {
+        let mut attempts = Vec::new();
+        let result = patiently(|| {
+            attempts.push(is_blocked(Signal::SIGPROF));
+            if attempts.len() > 5 { Ok(attempts.len()) } else { Err(Errno::EAGAIN) }
+        });
+        assert_eq!(result, Ok(6));
+        assert_eq!(attempts, [false, false, false, false, false, true]);
+        assert!(!is_blocked(Signal::SIGPROF));
+    }
+
+    #[test]
+    fn other_errors_are_not_repeated() {
+        let mut attempts = 0;
+        let result: Result<(), _> = patiently(|| {
+            attempts += 1;
+            Err(if attempts == 2 { Errno::EPERM } else { Errno::EINTR })
+        });
+        assert_eq!((result, attempts), (Err(Errno::EPERM), 2));
+    }
 
     #[test]
     fn names_are_cut_and_cleaned() {

@@ -41,9 +41,12 @@ fn fd_by_id(command: Command, id: u32) -> Result<OwnedFd, Errno> {
 
 /// Declares one function per command. One row: what it walks, function, command.
 macro_rules! id_commands {
-    (next: $($what:literal $next:ident $next_command:ident;)* open: $($kind:literal $open:ident $open_command:ident;)*) => {
+    (
+        next: $($what:literal $next:ident $next_command:ident;)*
+        open: $($kind:literal $open:ident $open_command:ident;)*
+    ) => {
         $(
-            #[doc = concat!("`BPF_", stringify!($next_command), "`: the id of the first ", $what, " above `after`, if there is one.")]
+            #[doc = concat!("`BPF_", stringify!($next_command), "`: the id of the first ", $what, " above `after`.")]
             ///
             /// # Errors
             /// The kernel's error number; `EPERM` without `CAP_SYS_ADMIN`.
@@ -69,7 +72,6 @@ id_commands! {
         "link" link_get_next_id LINK_GET_NEXT_ID;
     open:
         "program" prog_get_fd_by_id PROG_GET_FD_BY_ID;
-        "map" map_get_fd_by_id MAP_GET_FD_BY_ID;
         "BTF" btf_get_fd_by_id BTF_GET_FD_BY_ID;
         "link" link_get_fd_by_id LINK_GET_FD_BY_ID;
 }

@@ -27,12 +27,12 @@ const _: () = assert!(offset_of!(LinkCreateTcxAttr, expected_revision) == 24);
 
 /// `BPF_LINK_CREATE` of a TCX link, behind those that hang there already.
 ///
-/// `attach_type` is `BPF_TCX_INGRESS` (46) or `BPF_TCX_EGRESS` (47). A `revision` other than 0 makes the call fail if the hook has
-/// changed since [`prog_query_tcx`] told it.
+/// `attach_type` is `BPF_TCX_INGRESS` (46) or `BPF_TCX_EGRESS` (47). A `revision` other than 0 makes the call fail if
+/// the hook has changed since [`prog_query_tcx`] told it.
 ///
 /// # Errors
-/// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device in this network namespace, `ESTALE` for an
-/// outdated revision.
+/// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device in this network namespace,
+/// `ESTALE` for an outdated revision.
 ///
 /// # References
 /// `tcx_link_attach` in `kernel/bpf/tcx.c`.
@@ -135,7 +135,8 @@ pub struct LinkInfo {
     pub id: u32,
     /// The id of the program it holds.
     pub prog_id: u32,
-    /// For a TCX link: the device's index (0 once it is gone) and the attach type. The index names no network namespace.
+    /// For a TCX link: the device's index (0 once it is gone) and the attach type. The index names no network
+    /// namespace.
     pub tcx: Option<(u32, u32)>,
 }
 
@@ -169,8 +170,8 @@ const _: () = assert!(offset_of!(InfoByFdAttr, info) == 8);
 /// The kernel's error number.
 ///
 /// # Safety
-/// Every address in `info` is null, or points to as many writable bytes, not otherwise borrowed, as the length that belongs to it
-/// says.
+/// Every address in `info` is null, or points to as many writable bytes, not otherwise borrowed, as the length that
+/// belongs to it says.
 pub(super) unsafe fn info_by_fd<I: Pod>(fd: BorrowedFd<'_>, info: &mut I) -> Result<(), Errno> {
     let info = std::slice::from_mut(info);
     let mut attr = InfoByFdAttr {
@@ -178,8 +179,8 @@ pub(super) unsafe fn info_by_fd<I: Pod>(fd: BorrowedFd<'_>, info: &mut I) -> Res
         info_len: u32::try_from(size_of::<I>()).map_err(|_| Errno::E2BIG)?,
         info: address_mut(info),
     };
-    // SAFETY: `info` is `info_len` writable bytes, exclusively borrowed, and any bytes are a valid `I` (Pod); the addresses inside
-    // it are the caller's promise.
+    // SAFETY: `info` is `info_len` writable bytes, exclusively borrowed, and any bytes are a valid `I` (Pod); the
+    // addresses inside it are the caller's promise.
     unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
 }
 
@@ -247,7 +248,8 @@ pub fn prog_query_tcx(ifindex: u32, attach_type: u32) -> Result<TcxQuery, Errno>
             count: length(&progs)?,
             ..ProgQueryAttr::zeroed()
         };
-        // SAFETY: `prog_ids` and `link_ids` are `count` writable u32 each, not otherwise borrowed; the other addresses are null.
+        // SAFETY: `prog_ids` and `link_ids` are `count` writable u32 each, not otherwise borrowed; the other addresses
+        // are null.
         let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
         let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
         match result {

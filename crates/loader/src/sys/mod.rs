@@ -1,23 +1,24 @@
 //! Every system call of this crate, one safe function per command.
 //!
-//! This is the raw layer: numbers as in `include/uapi/linux/bpf.h`, descriptors as [`BorrowedFd`] in and [`OwnedFd`] out, the
-//! kernel's [`Errno`] as the error. The typed layers above ([`load`](crate::load()), [`attach`](crate::attach)) explain failures;
-//! this one reports them. It is public as a way out for what they do not model.
+//! This is the raw layer: numbers as in `include/uapi/linux/bpf.h`, descriptors as [`BorrowedFd`] in and [`OwnedFd`]
+//! out, the kernel's [`Errno`] as the error. The typed layers above ([`load`](crate::load()),
+//! [`attach`](crate::attach)) explain failures; this one reports them. It is public as a way out for what they do not
+//! model.
 //!
 //! What holds for all of it:
 //!
-//! - One `#[repr(C)]` struct per `bpf()` command, cut after the last field that is used, its layout asserted beside it. Each
-//!   derives [`bytemuck::Pod`], which refuses padding: no uninitialised byte reaches the kernel.
-//! - A descriptor that is handed out is close-on-exec and never 0, 1 or 2, even when those are closed: a program that prints must
-//!   not write into a BPF object.
-//! - `EINTR` and `EAGAIN` are retried five times; the sixth attempt blocks signals for its duration, since a program that takes the
-//!   verifier longer than the interval of a profiling timer would otherwise never load.
+//! - One `#[repr(C)]` struct per `bpf()` command, cut after the last field that is used, its layout asserted beside it.
+//!   Each derives [`bytemuck::Pod`], which refuses padding: no uninitialised byte reaches the kernel.
+//! - A descriptor that is handed out is close-on-exec and never 0, 1 or 2, even when those are closed: a program that
+//!   prints must not write into a BPF object.
+//! - `EINTR` and `EAGAIN` are retried five times; the sixth attempt blocks signals for its duration, since a program
+//!   that takes the verifier longer than the interval of a profiling timer would otherwise never load.
 //!
 //! # Safety
 //!
-//! The crate's only `unsafe` code is in the files of this folder, and comes in three forms: the `bpf` call with pointers into
-//! buffers that live longer than the call, the adoption of a descriptor that the kernel has just returned, and `setsockopt` with an
-//! integer.
+//! The crate's only `unsafe` code is in the files of this folder, and comes in three forms: the `bpf` call with
+//! pointers into buffers that live longer than the call, the adoption of a descriptor that the kernel has just
+//! returned, and `setsockopt` with an integer.
 //!
 //! # References
 //!
@@ -41,14 +42,12 @@ mod test_run;
 
 pub use btf::{BtfInfo, BtfLoad, btf_info, btf_load};
 pub use errno::Errno;
-pub use iterate::{
-    btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, prog_get_fd_by_id, prog_get_next_id,
-};
+pub use iterate::{btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, prog_get_fd_by_id, prog_get_next_id};
 pub use link::{
     LinkInfo, TcxQuery, TcxQueryEntry, link_create_tcx, link_detach, link_info, link_update, prog_query_tcx,
 };
 pub use map::{MapCreate, MapInfo, map_create, map_info};
-pub use namespace::{if_indextoname, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
+pub use namespace::{if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
 pub(crate) use netlink::NetlinkSocket;
 #[cfg(test)]
 pub(crate) use netlink::socket_pair;

@@ -20,15 +20,6 @@ pub fn if_nametoindex(name: &str) -> Result<u32, Errno> {
     nix::net::if_::if_nametoindex(name).map_err(Errno::from)
 }
 
-/// The name of a network device in the calling thread's network namespace.
-///
-/// # Errors
-/// `ENXIO` if there is none with this index.
-pub fn if_indextoname(index: u32) -> Result<String, Errno> {
-    let name = nix::net::if_::if_indextoname(index)?;
-    Ok(name.to_string_lossy().into_owned())
-}
-
 /// `unshare(CLONE_NEWNET)`: moves the calling thread to a fresh network namespace.
 ///
 /// # Errors

@@ -19,8 +19,8 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use super::Errno;
 use super::call::above_stdio;
 
-/// How long to wait for a reply. The kernel queues the acknowledgement, or the first part of a dump, before `send` returns, so that
-/// this runs out only if a reply was lost.
+/// How long to wait for a reply. The kernel queues the acknowledgement, or the first part of a dump, before `send`
+/// returns, so that this runs out only if a reply was lost.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A datagram socket with room for a reply of any size.
@@ -120,5 +120,5 @@ fn set_netlink_option(fd: &OwnedFd, option: libc::c_int) -> Result<(), Errno> {
     // SAFETY: `fd` is open, and the option is an int whose address and size are given.
     let ret =
         unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_NETLINK, option, std::ptr::from_ref(&on).cast(), size) };
-    if ret == 0 { Ok(()) } else { Err(nix::errno::Errno::last().into()) }
+    if ret == 0 { Ok(()) } else { Err(Errno(nix::errno::Errno::last_raw())) }
 }

@@ -30,7 +30,8 @@ fn c_path(path: &Path) -> Result<CString, Errno> {
 /// `BPF_OBJ_PIN`: gives a program, map or link a path in a bpffs, which keeps it alive.
 ///
 /// # Errors
-/// The kernel's error number: `EEXIST` if the path exists, `EPERM` if it is not in a bpffs. `EINVAL` for a path with a NUL.
+/// The kernel's error number: `EEXIST` if the path exists, `EPERM` if it is not in a bpffs. `EINVAL` for a path with a
+/// NUL.
 ///
 /// # References
 /// `bpf_obj_pin_user` in `kernel/bpf/inode.c`.
@@ -45,7 +46,8 @@ pub fn obj_pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
 /// `BPF_OBJ_GET`: opens what is pinned at a path.
 ///
 /// # Errors
-/// The kernel's error number: `ENOENT` for no such path, `EACCES` if it is not in a bpffs. `EINVAL` for a path with a NUL.
+/// The kernel's error number: `ENOENT` for no such path, `EACCES` if it is not in a bpffs. `EINVAL` for a path with a
+/// NUL.
 #[doc(alias = "BPF_OBJ_GET")]
 pub fn obj_get(path: &Path) -> Result<OwnedFd, Errno> {
     let path = c_path(path)?;

@@ -129,9 +129,9 @@ pub fn prog_load(load: &mut ProgLoad<'_>) -> Result<OwnedFd, ProgLoadFailure> {
         line_info_cnt: length(load.line_info)? / LINE_INFO_SIZE,
         ..ProgLoadAttr::zeroed()
     };
-    // SAFETY: `insns`, `func_info` and `line_info` are readable for count times record size bytes, since the counts are the byte
-    // lengths divided by the record sizes; `license` ends in a NUL; `log_buf` is `log_size` writable bytes, exclusively borrowed
-    // by `load`; the other addresses are null with count 0.
+    // SAFETY: `insns`, `func_info` and `line_info` are readable for count times record size bytes, since the counts are
+    // the byte lengths divided by the record sizes; `license` ends in a NUL; `log_buf` is `log_size` writable bytes,
+    // exclusively borrowed by `load`; the other addresses are null with count 0.
     let fd = unsafe { bpf(Command::PROG_LOAD, &mut attr) }
         .map_err(|errno| ProgLoadFailure { errno, log_true_size: attr.log_true_size })?;
     // SAFETY: BPF_PROG_LOAD returns a new descriptor.
@@ -286,8 +286,8 @@ pub fn prog_func_info(prog: BorrowedFd<'_>) -> Result<Vec<(u32, u32)>, Errno> {
         func_info: address_mut(&mut records),
         ..ProgInfoRaw::default()
     };
-    // SAFETY: `func_info` is `nr_func_info` writable records of `func_info_rec_size` bytes, not otherwise borrowed; every other
-    // list is null with length 0.
+    // SAFETY: `func_info` is `nr_func_info` writable records of `func_info_rec_size` bytes, not otherwise borrowed;
+    // every other list is null with length 0.
     unsafe { info_by_fd(prog, &mut raw) }?;
     Ok(records.into_iter().map(|[slot, type_id]| (slot, type_id)).collect())
 }

@@ -67,8 +67,8 @@ pub struct TestRunOut {
 /// `BPF_PROG_TEST_RUN`: runs a program.
 ///
 /// # Errors
-/// The kernel's error number; `ENOSPC` when `data_out` is too short for what the program made; 524 for the program types that
-/// cannot be run this way.
+/// The kernel's error number; `ENOSPC` when `data_out` is too short for what the program made; 524 for the program
+/// types that cannot be run this way.
 ///
 /// # References
 /// `net/bpf/test_run.c`; Linux 4.12.
@@ -87,8 +87,8 @@ pub fn prog_test_run(prog: BorrowedFd<'_>, run: &mut TestRunIn<'_>) -> Result<Te
         ctx_out: address_mut(run.ctx_out),
         ..TestRunAttr::zeroed()
     };
-    // SAFETY: `data_in` and `ctx_in` are readable, `data_out` and `ctx_out` writable and exclusively borrowed by `run`, each for
-    // the length beside it.
+    // SAFETY: `data_in` and `ctx_in` are readable, `data_out` and `ctx_out` writable and exclusively borrowed by `run`,
+    // each for the length beside it.
     unsafe { bpf(Command::PROG_TEST_RUN, &mut attr) }?;
     let TestRunAttr { retval, duration, data_size_out, ctx_size_out, .. } = attr;
     Ok(TestRunOut { retval, duration, data_size_out, ctx_size_out })

@@ -1,6 +1,8 @@
 //! `clsact` filters, on `lo` of a fresh namespace.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use bpfasm_loader::attach::tc::{
     Attachment, Direction, Entry, Hook, Mode, Options, Place, attach, attached, detach_ours,
@@ -26,6 +28,7 @@ pub fn tests() -> Vec<Trial> {
         test("clsact: what was forgotten is found and detached", NEEDS, forgotten),
         test("clsact: a guard detaches in its own namespace", NEEDS, own_namespace),
         test("clsact: a device that goes takes its filters along", NEEDS, device_goes),
+        test("clsact: a long list is complete while it changes", NEEDS, many),
         test("clsact: the kernel's words are kept", NEEDS, kernels_words),
     ]
 }
@@ -73,7 +76,7 @@ fn tc_agrees() -> Outcome {
 fn conflict() -> Outcome {
     let (first, second) = (objects::program("tc_drop", SHOT)?, objects::program("tc_drop", OK)?);
     let held = attach_clsact(&first)?;
-    let error = attach_clsact(&second).map(drop).unwrap_err();
+    let error = attach_clsact(&second).expect_err("it is refused");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     let Error::AlreadyAttached { existing, .. } = &error else { return Err(error.into()) };
     assert_eq!(*existing, held.place().to_string());
@@ -120,7 +123,7 @@ fn old_guard() -> Outcome {
 
 fn ingress_qdisc() -> Outcome {
     command("tc qdisc add dev lo ingress")?;
-    let error = attach_clsact(&objects::program("tc_drop", SHOT)?).map(drop).unwrap_err();
+    let error = attach_clsact(&objects::program("tc_drop", SHOT)?).expect_err("it is refused");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(
         error.to_string(),
@@ -135,7 +138,7 @@ fn ingress_qdisc() -> Outcome {
 /// Adds a classic BPF filter of somebody else.
 fn foreign(place: &str, priority: u16) -> Outcome {
     // The program is one word with blanks in it.
-    let words = format!("filter add dev lo {place} prio {priority} protocol all bpf bytecode");
+    let words = format!("filter add dev lo {place} prio {priority} bpf bytecode");
     let output = Command::new("tc").args(words.split_whitespace()).arg("1,6 0 0 0").output()?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
@@ -210,7 +213,7 @@ fn device_goes() -> Outcome {
     let program = objects::program("tc_drop", SHOT)?;
     let held = attach(&program, &hook, &clsact())?;
     command("ip link del a0")?;
-    assert_eq!(held.detach().unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(held.detach().expect_err("it is refused").kind(), ErrorKind::NotFound);
     assert!(matches!(attach(&program, &hook, &clsact()), Err(Error::DeviceGone { .. })));
     assert!(matches!(Hook::new("a0", Direction::Ingress), Err(Error::NoSuchDevice { .. })));
     Ok(())
@@ -218,15 +221,41 @@ fn device_goes() -> Outcome {
 
 fn kernels_words() -> Outcome {
     command("tc qdisc add dev lo clsact")?;
-    // A priority belongs to one protocol and one kind of filter.
-    foreign_of_protocol("ip", 1000)?;
-    let error = attach_clsact(&objects::program("tc_drop", SHOT)?).map(drop).unwrap_err();
-    assert!(error.to_string().contains("Specified"), "{error}");
+    foreign("ingress protocol ip", 1000)?;
+    let error = attach_clsact(&objects::program("tc_drop", SHOT)?).expect_err("it is refused");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.to_string(),
+        "tc:lo:ingress: priority 1000 belongs to `bpf` filters of protocol 0x0800 \
+         (Protocol mismatch for filter with specified priority: Invalid argument (EINVAL))"
+    );
     Ok(())
 }
 
-fn foreign_of_protocol(protocol: &str, priority: u16) -> Outcome {
-    let place = format!("ingress protocol {protocol}");
-    let words = format!("tc filter add dev lo {place} prio {priority} matchall");
-    command(&words).map(drop)
+fn many() -> Outcome {
+    let names: Vec<String> = (0..200).map(|number| format!("program_{number}")).collect();
+    for (name, priority) in names.iter().zip(1..) {
+        attach(&objects::program(name, OK)?, &hook(Direction::Ingress)?, &clsact().priority(priority))?.forget();
+    }
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| -> Outcome {
+        let churn = scope.spawn(|| -> Result<u32, Error> {
+            let mut rounds = 0;
+            let program = objects::program("churn", OK)?;
+            while !stop.load(Ordering::Relaxed) {
+                attach(&program, &hook(Direction::Ingress)?, &clsact().priority(100))?.detach()?;
+                rounds += 1;
+            }
+            Ok(rounds)
+        });
+        let listed = (0..50).try_for_each(|_| -> Outcome {
+            let entries = attached(&hook(Direction::Ingress)?)?;
+            let found: Vec<&str> = entries.iter().filter_map(Entry::program_name).filter(|n| *n != "churn").collect();
+            assert_eq!(found, names);
+            Ok(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        assert!(churn.join().map_err(|_| "panicked")?? > 10);
+        listed
+    })
 }

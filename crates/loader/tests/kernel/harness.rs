@@ -43,8 +43,9 @@ impl Need {
 pub fn test(name: &str, needs: &'static [Need], body: fn() -> Outcome) -> Trial {
     Trial::ignorable_test(name, move || {
         let run = move || -> Result<Completion, Failed> {
-            if let Err(errno) = sys::unshare_net() {
-                return Ok(Completion::ignored_with(format!("no fresh network namespace: {errno}")));
+            // The tc command mounts a bpffs where it finds none: in a mount namespace of the test's own.
+            if let Err(errno) = sys::unshare_net().and_then(|()| sys::unshare_mount()) {
+                return Ok(Completion::ignored_with(format!("no fresh namespaces: {errno}")));
             }
             if let Some(reason) = needs.iter().find_map(|need| need.lacking()) {
                 return Ok(Completion::ignored_with(reason));
@@ -63,6 +64,14 @@ fn words(panic: &Box<dyn std::any::Any + Send>) -> String {
         .unwrap_or_else(|| "panicked".to_owned())
 }
 
+/// Unmounts every bpffs in the thread's mount namespace.
+pub fn without_bpffs() -> Outcome {
+    while let Some(path) = bpfasm_loader::bpffs::find()? {
+        nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH)?;
+    }
+    Ok(())
+}
+
 /// Runs a command of iproute2 in the thread's namespace, and gives what it prints.
 pub fn command(line: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut words = line.split_whitespace();
@@ -75,7 +84,8 @@ pub fn command(line: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     }
 }
 
-/// The filters of a side of `lo`, as `tc` tells them: one JSON object each, without the rows that stand for a whole priority.
+/// The filters of a side of `lo`, as `tc` tells them: one JSON object each, without the rows that stand for a whole
+/// priority.
 pub fn tc_filters(direction: &str) -> Result<Vec<serde_json::Value>, Box<dyn Error + Send + Sync>> {
     let text = command(&format!("tc -j filter show dev lo {direction}"))?;
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text)?;

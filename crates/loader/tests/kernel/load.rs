@@ -6,7 +6,7 @@ use bpfasm_object::kernel::{MapType, ProgramType};
 use bpfasm_object::{Datum, MapDef, MapIx, Relocation, RelocationTarget};
 use libtest_mimic::Trial;
 
-use crate::harness::{Need, Outcome, test};
+use crate::harness::{Need, Outcome, test, without_bpffs};
 use crate::objects::{self, SHOT, calling, returning, typed, untyped};
 
 const NEEDS: &[Need] = &[Need::Privileges];
@@ -76,7 +76,7 @@ fn subprogram() -> Outcome {
 }
 
 fn rejected() -> Outcome {
-    let error = load(&typed("bad", &[Insn::exit()])).map(drop).unwrap_err();
+    let error = load(&typed("bad", &[Insn::exit()])).expect_err("it is refused");
     assert_eq!(error.kind(), ErrorKind::Rejected);
     let log = error.verifier_log().ok_or("no log")?;
     assert_eq!(log.message(), Some("R0 !read_ok"));
@@ -122,7 +122,7 @@ fn maps() -> Outcome {
     assert_eq!(loaded.maps().map(|map| map.name()).collect::<Vec<_>>(), ["unused", "counts"]);
 
     object.maps[0].max_entries = 0;
-    let error = load(&object).map(drop).unwrap_err();
+    let error = load(&object).expect_err("it is refused");
     assert_eq!(error.to_string(), "malformed object: the kernel refuses the hash map `unused`");
     object.maps[0].map_type = MapType(9999);
     assert!(matches!(load(&object), Err(Error::Unsupported { .. })));
@@ -131,7 +131,7 @@ fn maps() -> Outcome {
 
 fn unknown_type() -> Outcome {
     // Every kernel knows it, none loads it without the id of what it attaches to.
-    let error = load(&untyped("f", "freplace/x", &returning(0))).map(drop).unwrap_err();
+    let error = load(&untyped("f", "freplace/x", &returning(0))).expect_err("it is refused");
     assert!(!matches!(error, Error::Unsupported { .. }), "{error}");
     Ok(())
 }
@@ -144,9 +144,9 @@ fn refused_unseen() -> Outcome {
     let mut object = untyped("f", "tc", &returning(0));
     object.endian = other;
     assert!(matches!(load(&object), Err(Error::WrongEndian { .. })));
-    let error = load(&untyped("f", "tc_ingress", &returning(0))).map(drop).unwrap_err();
+    let error = load(&untyped("f", "tc_ingress", &returning(0))).expect_err("it is refused");
     assert_eq!(error.to_string(), "program `f`: no program type is known for section `tc_ingress`");
-    let error = LoadOptions::new().program("g").load(&untyped("f", "tc", &returning(0))).map(drop).unwrap_err();
+    let error = LoadOptions::new().program("g").load(&untyped("f", "tc", &returning(0))).expect_err("it is refused");
     assert_eq!(error.to_string(), "no program `g`; there is `f`");
     Ok(())
 }
@@ -154,12 +154,12 @@ fn refused_unseen() -> Outcome {
 fn packet_out() -> Outcome {
     // Writes r0 = data[0] of an XDP packet: r2 = data, r3 = data_end, bounds check, store.
     let code = [
-        Insn::load(Size::W, Reg::R2, Reg::R1, 0)?,
-        Insn::load(Size::W, Reg::R3, Reg::R1, 4)?,
+        Insn::load(Size::W, Reg::R2, Reg::R1, 0),
+        Insn::load(Size::W, Reg::R3, Reg::R1, 4),
         Insn::mov(bpfasm_isa::Width::W64, Reg::R4, Reg::R2),
         Insn::alu(bpfasm_isa::Width::W64, bpfasm_isa::AluOp::Add, Reg::R4, 1),
         Insn::jump_if(bpfasm_isa::Width::W64, bpfasm_isa::JmpOp::Gt, Reg::R4, Reg::R3, 1),
-        Insn::store(Size::B, Reg::R2, 0, 0x5a)?,
+        Insn::store(Size::B, Reg::R2, 0, 0x5a),
         Insn::mov(bpfasm_isa::Width::W64, Reg::R0, 2),
         Insn::exit(),
     ];
@@ -171,7 +171,7 @@ fn packet_out() -> Outcome {
 
 fn cannot_run() -> Outcome {
     let loaded = load(&untyped("ops", "sockops", &returning(1)))?;
-    let error = loaded.program("ops")?.test_run(&TestRun::default()).unwrap_err();
+    let error = loaded.program("ops")?.test_run(&TestRun::default()).expect_err("it is refused");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     Ok(())
 }
@@ -186,7 +186,7 @@ fn listed() -> Outcome {
 }
 
 fn pins() -> Outcome {
-    bpfasm_loader::sys::unshare_mount()?;
+    without_bpffs()?;
     let folder = bpfasm_loader::bpffs::ensure()?;
     assert_eq!(bpfasm_loader::bpffs::find()?, Some(folder.clone()));
     let path = folder.join(format!("bpfasm_test_{}", std::process::id()));
@@ -206,7 +206,7 @@ fn no_leak() -> Outcome {
     let object = typed("leaky_name", &returning(SHOT));
     for _ in 0..200 {
         load(&object)?;
-        load(&typed("bad", &[Insn::exit()])).map(drop).unwrap_err();
+        load(&typed("bad", &[Insn::exit()])).expect_err("it is refused");
     }
     let alive = || programs().flatten().filter(|info| info.name == "leaky_name").count();
     let gone = (0..500).any(|_| {

@@ -1,7 +1,7 @@
 //! The crate against the running kernel.
 //!
-//! Every test runs in a thread of its own that has moved to a fresh network namespace: no device of the machine is touched. A test
-//! that cannot run here counts as ignored, with the reason.
+//! Every test runs in a thread of its own that has moved to a fresh network namespace: no device of the machine is
+//! touched. A test that cannot run here counts as ignored, with the reason.
 
 mod clsact;
 mod harness;

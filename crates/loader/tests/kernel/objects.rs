@@ -44,10 +44,10 @@ pub fn untyped(name: &str, section: &str, insns: &[Insn]) -> Object {
 /// An object of one `tc` program with types and a source line.
 pub fn typed(name: &str, insns: &[Insn]) -> Object {
     let mut object = untyped(name, "tc", insns);
-    let int = object.btf.int("int", 4, IntEncoding::SIGNED).unwrap();
+    let int = object.btf.int("int", 4, IntEncoding::SIGNED).expect("a good type");
     let context = object.btf.ptr(TypeId::VOID);
-    let proto = object.btf.func_proto(int, &[Param { name: "ctx", type_id: context }]).unwrap();
-    let type_id = object.btf.func(name, proto, SymbolLinkage::GLOBAL).unwrap();
+    let proto = object.btf.func_proto(int, &[Param { name: "ctx", type_id: context }]).expect("a good type");
+    let type_id = object.btf.func(name, proto, SymbolLinkage::GLOBAL).expect("a good type");
     let line = Line { at: SlotIx(0), file: "by_hand.rs".into(), text: "exit()".into(), line: 7, column: 1 };
     object.functions[0].type_id = Some(type_id);
     object.functions[0].lines = vec![line];

@@ -9,7 +9,7 @@ use bpfasm_loader::attach::tc::{Direction, Entry, Hook, Mode, Options, Place, at
 use bpfasm_loader::{Error, ErrorKind, sys};
 use libtest_mimic::Trial;
 
-use crate::harness::{Need, Outcome, command, tc_filters, test};
+use crate::harness::{Need, Outcome, command, tc_filters, test, without_bpffs};
 use crate::objects::{self, OK, SHOT};
 
 const NEEDS: &[Need] = &[Need::Privileges, Need::Tcx, Need::Iproute2];
@@ -68,7 +68,7 @@ fn conflict() -> Outcome {
     let program = objects::program("tc_drop", SHOT)?;
     for (first, second) in [(Mode::Tcx, Mode::Clsact), (Mode::Clsact, Mode::Auto), (Mode::Tcx, Mode::Tcx)] {
         let held = attach(&program, &ingress()?, &Options::new().mode(first))?;
-        let error = attach(&program, &ingress()?, &Options::new().mode(second)).map(drop).unwrap_err();
+        let error = attach(&program, &ingress()?, &Options::new().mode(second)).expect_err("it is refused");
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
         held.detach()?;
     }
@@ -104,7 +104,7 @@ fn moves() -> Outcome {
 }
 
 fn persistent() -> Outcome {
-    sys::unshare_mount()?;
+    without_bpffs()?;
     let hook = ingress()?;
     let held = attach(&objects::program("tc_drop", SHOT)?, &hook, &tcx())?;
     let Place::Tcx { link_id: Some(id) } = held.place() else { return Err("no link".into()) };
@@ -145,7 +145,7 @@ fn of_others() -> Result<std::os::fd::OwnedFd, Box<dyn std::error::Error + Send 
 
 fn pinned_foreign() -> Outcome {
     use std::os::fd::AsFd;
-    sys::unshare_mount()?;
+    without_bpffs()?;
     let fd = of_others()?;
     let program = bpfasm_loader::Program::from_id(sys::prog_info(fd.as_fd())?.id)?;
     let held = attach(&program, &ingress()?, &tcx())?;
@@ -249,9 +249,9 @@ fn no_gap() -> Outcome {
 
 fn wrong_program() -> Outcome {
     let mut loaded = bpfasm_loader::load(&objects::untyped("xdp_pass", "xdp", &objects::returning(2)))?;
-    let error = attach(&loaded.take_program("xdp_pass")?, &ingress()?, &tcx()).map(drop).unwrap_err();
+    let error = attach(&loaded.take_program("xdp_pass")?, &ingress()?, &tcx()).expect_err("it is refused");
     assert_eq!(error.to_string(), "`xdp_pass` is a xdp program, and a tc hook takes sched_cls only");
     let program = objects::program("tc_drop", OK)?;
-    assert_eq!(attach(&program, &ingress()?, &tcx().priority(0)).map(drop).unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(attach(&program, &ingress()?, &tcx().priority(0)).expect_err("it is refused").kind(), ErrorKind::Usage);
     Ok(())
 }

@@ -7,7 +7,7 @@
 mod constants;
 mod mutated;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -77,6 +77,23 @@ impl Rewriter {
         let mut found = mutated::Mutated::new(&self.variables);
         visit(&mut found);
         found.variables()
+    }
+
+    /// The path of the eDSL as if it stood at `span`: calls of functions in it are then located there.
+    fn root_at(&self, span: Span) -> TokenStream {
+        let root = &self.root;
+        let respan = |mut token: TokenTree| {
+            token.set_span(span);
+            token
+        };
+        quote!(#root).into_iter().map(respan).collect()
+    }
+
+    /// `value` as the program's answer.
+    fn returned(&self, value: &Expr) -> Expr {
+        let span = value.span();
+        let root = self.root_at(span);
+        parse_quote_spanned!(span=> #root::private::returns(#value))
     }
 
     fn site(&mut self) -> u64 {
@@ -225,8 +242,7 @@ impl Rewriter {
             Expr::Return(_) => self.visit_expr_mut(expr),
             other => {
                 self.visit_expr_mut(other);
-                let root = &self.root;
-                *other = parse_quote_spanned!(other.span()=> #root::private::returns(#other));
+                *other = self.returned(other);
             }
         }
     }
@@ -328,8 +344,7 @@ impl VisitMut for Rewriter {
                 if let Some(value) = &mut each.expr {
                     self.expected = None;
                     self.visit_expr_mut(value);
-                    let root = &self.root;
-                    **value = parse_quote_spanned!(value.span()=> #root::private::returns(#value));
+                    **value = self.returned(value);
                 }
             }
             Expr::Block(_) => visit_mut::visit_expr_mut(self, expr),

@@ -146,17 +146,11 @@ impl Ext {
     #[must_use]
     pub fn encode(&self, endian: Endian) -> Vec<u8> {
         let mut body = Vec::new();
-        let mut ranges = [(0, 0); 3];
-        let parts: [&dyn Fn(&mut Vec<u8>); 3] = [
-            &|bytes| encode_part(&self.functions, endian, bytes),
-            &|bytes| encode_part(&self.lines, endian, bytes),
-            &|bytes| encode_part(&self.core_relocations, endian, bytes),
+        let ranges = [
+            encode_part(&self.functions, endian, &mut body),
+            encode_part(&self.lines, endian, &mut body),
+            encode_part(&self.core_relocations, endian, &mut body),
         ];
-        for (range, encode) in ranges.iter_mut().zip(parts) {
-            let start = body.len();
-            encode(&mut body);
-            *range = (start, body.len().saturating_sub(start));
-        }
         let mut bytes = Vec::with_capacity(body.len().saturating_add(32));
         bytes.extend_from_slice(&half_bytes(MAGIC, endian));
         bytes.extend_from_slice(&[VERSION, 0]);
@@ -186,9 +180,11 @@ impl Ext {
     }
 }
 
-fn encode_part<T: Record>(blocks: &[Block<T>], endian: Endian, bytes: &mut Vec<u8>) {
+/// Writes a part to the end of `bytes`; where it starts and how long it is.
+fn encode_part<T: Record>(blocks: &[Block<T>], endian: Endian, bytes: &mut Vec<u8>) -> (usize, usize) {
+    let start = bytes.len();
     if blocks.iter().all(|block| block.records.is_empty()) {
-        return;
+        return (start, 0);
     }
     bytes.extend_from_slice(&word_bytes(T::BYTES, endian));
     for block in blocks.iter().filter(|block| !block.records.is_empty()) {
@@ -199,6 +195,7 @@ fn encode_part<T: Record>(blocks: &[Block<T>], endian: Endian, bytes: &mut Vec<u
             record.write(endian, bytes);
         }
     }
+    (start, bytes.len().saturating_sub(start))
 }
 
 fn parse_part<T: Record>(header: &mut Cursor<'_>, header_end: usize, bytes: &[u8]) -> Result<Vec<Block<T>>, Error> {
@@ -231,6 +228,7 @@ fn parse_part<T: Record>(header: &mut Cursor<'_>, header_end: usize, bytes: &[u8
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests index bytes that they made")]
 mod tests {
     use super::*;
     use alloc::vec;

@@ -90,10 +90,7 @@ mod tests {
     #[test]
     fn an_error_names_the_offender() {
         let error = identifier("Stats<u64>", "struct").expect_err("not an identifier");
-        assert_eq!(
-            error.to_string(),
-            "\"Stats<u64>\" cannot name a BTF struct: a C identifier of at most 127 bytes"
-        );
+        assert_eq!(error.to_string(), "\"Stats<u64>\" cannot name a BTF struct: a C identifier of at most 127 bytes");
         assert!(identifier(&"x".repeat(128), "struct").is_err());
         assert!(printable("long unsigned int", "INT").is_ok());
         assert!(section(".maps", "DATASEC").is_ok() && section("a b", "DATASEC").is_err());

@@ -259,6 +259,7 @@ fn check_references(words: &[u32], starts: &[u32], base: usize) -> Result<(), Er
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests index bytes that they made")]
 mod tests {
     use super::*;
     use crate::btf::{IntEncoding, Type, TypeId};

@@ -115,7 +115,10 @@ impl<T: PartialEq> PartialEq for Elements<'_, T> {
 /// One type, as [`Btf::get`] takes it apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the fields are those of the BTF records, named and explained in `Btf`'s builder methods")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the BTF records, named and explained in `Btf`'s builder methods"
+)]
 pub enum Type<'a> {
     /// No type: the pointee of `void *`, the result of a function without one. Its id is 0.
     Void,
@@ -216,9 +219,7 @@ pub(super) fn view<'a>(btf: &'a Btf, words: &'a [u32]) -> Option<Type<'a>> {
         Kind::FUNC => Type::Func { name, proto: to, linkage },
         Kind::FUNC_PROTO => Type::FuncProto { result: to, params: Elements { btf, words: rest, read: param } },
         Kind::VAR => Type::Var { name, to, linkage: SymbolLinkage(*rest.first()?) },
-        Kind::DATASEC => {
-            Type::Datasec { name, bytes: size, variables: Elements { btf, words: rest, read: variable } }
-        }
+        Kind::DATASEC => Type::Datasec { name, bytes: size, variables: Elements { btf, words: rest, read: variable } },
         Kind::FLOAT => Type::Float { name, bytes: size },
         Kind::DECL_TAG => {
             let component = Some(*rest.first()?).filter(|&component| component != u32::MAX);
@@ -233,7 +234,7 @@ pub(super) fn view<'a>(btf: &'a Btf, words: &'a [u32]) -> Option<Type<'a>> {
     })
 }
 
-fn next<'a, const N: usize>(words: &mut &'a [u32]) -> Option<[u32; N]> {
+fn next<const N: usize>(words: &mut &[u32]) -> Option<[u32; N]> {
     let (&chunk, rest) = words.split_first_chunk::<N>()?;
     *words = rest;
     Some(chunk)

@@ -303,6 +303,7 @@ fn sections(bytes: &[u8], endian: Endian) -> Result<Vec<Section<'_>>, ReadError>
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests index bytes that they made")]
 mod tests {
     use super::*;
     use alloc::vec;

@@ -82,7 +82,8 @@ fn btf(file: &File<'_>) -> Result<(Btf, usize), ReadError> {
             let name = btf.get(variable.type_id).as_ref().map(Type::name).unwrap_or_default().to_owned();
             let symbol = symbols.get(&(index, name.as_str()));
             let offset = symbol.and_then(|symbol| u32::try_from(symbol.value).ok());
-            variable.offset = offset.ok_or(ReadError::BadSymbol { at, name, rule: "BTF has it, but no symbol does" })?;
+            variable.offset =
+                offset.ok_or(ReadError::BadSymbol { at, name, rule: "BTF has it, but no symbol does" })?;
         }
         variables.sort_by_key(|variable| variable.offset);
         btf.lay_out_datasec(id, size, &variables);
@@ -105,7 +106,10 @@ fn maps(file: &File<'_>, btf: &mut Btf, btf_at: usize, budget: &mut Budget) -> R
     let Some((index, section)) = file.find(MAPS)? else { return Ok(Maps::default()) };
     let needs_types = section.error("a section of maps needs a BTF DATASEC of its name");
     let datasec = btf.find(Kind::DATASEC, MAPS).and_then(|id| btf.get(id));
-    let Some(Type::Datasec { variables, .. }) = datasec else { return Err(needs_types) };
+    let Some(Type::Datasec { bytes, variables, .. }) = datasec else { return Err(needs_types) };
+    if u32::try_from(file.range(section)?.len()) != Ok(bytes) {
+        return Err(section.error("its BTF DATASEC has another size"));
+    }
     let mut maps = Maps { section: Some(index), ..Maps::default() };
     for (number, variable) in (0..).map(MapIx).zip(variables) {
         let name = btf.get(variable.type_id).map_or(0, |var| var.name().len());

@@ -274,8 +274,7 @@ impl<'a> Writer<'a> {
         let number = usize::try_from(index.0).unwrap_or(usize::MAX);
         let target = RelocationTarget::Function(index);
         let none = || WriteError::NoTarget { function: function.name.clone(), at, target };
-        let (place, callee) =
-            self.places.get(number).zip(self.object.functions.get(number)).ok_or_else(none)?;
+        let (place, callee) = self.places.get(number).zip(self.object.functions.get(number)).ok_or_else(none)?;
         if callee.is_program() {
             let callee = callee.name.clone();
             return Err(WriteError::CallOfProgram { function: function.name.clone(), at, callee });
@@ -292,7 +291,8 @@ impl<'a> Writer<'a> {
     /// The licence with its symbol, which must be there if and only if BTF has its DATASEC.
     fn add_license(&mut self) -> Result<(), WriteError> {
         let license = &self.object.license;
-        let variable = datasec(&self.object.btf, LICENSE).and_then(|(bytes, variables)| Some((bytes, *variables.first()?)));
+        let variable =
+            datasec(&self.object.btf, LICENSE).and_then(|(bytes, variables)| Some((bytes, *variables.first()?)));
         if license.is_empty() && variable.is_none() {
             return Ok(());
         }
@@ -324,7 +324,8 @@ impl<'a> Writer<'a> {
         for (number, variable) in variables.iter().enumerate() {
             let map = self.object.maps.get(number);
             if map.is_none_or(|map| map_from_btf(&self.object.btf, variable.type_id).as_ref() != Ok(map)) {
-                let name = self.object.btf.get(variable.type_id).as_ref().map(Type::name).unwrap_or_default().to_owned();
+                let name =
+                    self.object.btf.get(variable.type_id).as_ref().map(Type::name).unwrap_or_default().to_owned();
                 return Err(WriteError::MapDiffers { map: map.map_or(name, |map| map.name.clone()) });
             }
             if let Some(map) = map {

@@ -10,8 +10,8 @@ use crate::netlink::tc::FilterAddress;
 use crate::privilege::Action;
 use crate::{Error, Program, bpffs, program, sys};
 
-/// A program attached at a tc hook. Dropping it detaches the program; errors of that are lost, and [`detach`](Attachment::detach)
-/// gives them.
+/// A program attached at a tc hook. Dropping it detaches the program; errors of that are lost, and
+/// [`detach`](Attachment::detach) gives them.
 ///
 /// What another process has put in this one's place in the meantime, by replacement, is left alone.
 #[derive(Debug)]
@@ -95,14 +95,14 @@ impl Attachment {
     /// Detaches the program. When this returns, it sees no further packet.
     ///
     /// # Errors
-    /// [`Error::NothingAttached`] if it was not there any more, since it was detached or replaced by another process or its device
-    /// is gone.
+    /// [`Error::NothingAttached`] if it was not there any more, since it was detached or replaced by another process or
+    /// its device is gone.
     pub fn detach(mut self) -> Result<(), Error> {
         self.release()
     }
 
-    /// Lets the program stay as long as the kernel keeps it without this process: a filter until it is deleted, a link until this
-    /// process ends. [`persist`](Attachment::persist) makes either outlive the process.
+    /// Lets the program stay as long as the kernel keeps it without this process: a filter until it is deleted, a link
+    /// until this process ends. [`persist`](Attachment::persist) makes either outlive the process.
     pub fn forget(mut self) {
         if let Some(Held::Tcx { link, .. }) = self.held.take() {
             // Never closed, so that the link lives as long as the process.
@@ -113,8 +113,8 @@ impl Attachment {
     /// Pins the link in a folder of a bpffs as `PROGRAM-LINKID`, where it outlives the process, and gives the path.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a `clsact` filter, which has no link; [`Error::PinExists`] if the path exists. After an error the
-    /// program is detached.
+    /// [`Error::Usage`] for a `clsact` filter, which has no link; [`Error::PinExists`] if the path exists. After an
+    /// error the program is detached.
     pub fn pin(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, Error> {
         let Some(Held::Tcx { link, id }) = &self.held else {
             let what = "a clsact filter has no link to pin: it stays by itself when it is forgotten".to_owned();
@@ -126,8 +126,9 @@ impl Attachment {
         Ok(path)
     }
 
-    /// Makes the attachment outlive the process: a filter stays by itself, a link is pinned as `BPFFS/bpfasm/PROGRAM-LINKID`.
-    /// Gives the path of the pin, if there is one. [`detach_ours`](super::detach_ours) undoes either.
+    /// Makes the attachment outlive the process: a filter stays by itself, a link is pinned as
+    /// `BPFFS/bpfasm/PROGRAM-LINKID`. Gives the path of the pin, if there is one. [`detach_ours`](super::detach_ours)
+    /// undoes either.
     ///
     /// # Errors
     /// [`Error::NoBpffs`] if there is no bpffs and none can be mounted. After an error the program is detached.

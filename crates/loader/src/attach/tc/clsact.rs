@@ -49,19 +49,26 @@ fn entry(filter: Filter) -> Entry {
     let bpf = filter.bpf.unwrap_or_default();
     let our_name = bpf.name.as_deref().and_then(|name| name.strip_prefix(FILTER_PREFIX)).map(str::to_owned);
     Entry {
-        // Another tool's filter could have our prefix and no program.
-        ours: our_name.is_some() && bpf.program_id.is_some(),
+        // Another tool's filter could have our prefix, but no program or a place where we put none.
+        ours: our_name.is_some() && bpf.program_id.is_some() && filter.chain == 0,
         program_name: our_name.or(bpf.name),
         program_id: bpf.program_id,
         place: Place::Clsact { priority, handle, protocol, chain: filter.chain, kind: filter.kind },
     }
 }
 
-/// Adds a filter, and the qdisc if it is missing.
-pub(super) fn add(mut connection: Connection, program: &Program, hook: &Hook, priority: u16) -> Result<Held, Error> {
-    let failed = |source| explain(hook, Action::CHANGE_FILTERS, source);
-    if let Clsact::Taken { kind } = tc::ensure_clsact(&mut connection, hook.ifindex).map_err(failed)? {
-        return Err(Error::QdiscTaken { device: hook.device.clone(), kind });
+/// Adds a filter to those listed, and the qdisc if it is missing.
+pub(super) fn add(
+    mut connection: Connection,
+    (program, program_id): (&Program, u32),
+    hook: &Hook,
+    priority: u16,
+    listed: &[Entry],
+) -> Result<Held, Error> {
+    match tc::ensure_clsact(&mut connection, hook.ifindex) {
+        Ok(Clsact::Created | Clsact::Present) => {}
+        Ok(Clsact::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
+        Err(source) => return Err(explain_add(hook, priority, listed, source)),
     }
     let address = FilterAddress {
         ifindex: hook.ifindex,
@@ -70,36 +77,73 @@ pub(super) fn add(mut connection: Connection, program: &Program, hook: &Hook, pr
         protocol: ETH_P_ALL,
         handle: 0,
     };
-    put(connection, program, hook, &address, false)
+    put(connection, program, program_id, &address, false).map_err(|source| explain_add(hook, priority, listed, source))
+}
+
+fn explain_add(hook: &Hook, priority: u16, listed: &[Entry], source: netlink::Error) -> Error {
+    // A priority belongs to one kind of filter and one protocol.
+    let other = listed.iter().find_map(|entry| match &entry.place {
+        Place::Clsact { priority: at, protocol, kind, .. } if *at == priority => {
+            (kind != "bpf" || *protocol != ETH_P_ALL).then(|| (kind.clone(), *protocol))
+        }
+        _ => None,
+    });
+    match (source.errno(), other) {
+        (Some(Errno::EINVAL), Some((kind, protocol))) => {
+            Error::PriorityTaken { hook: hook.to_string(), priority, kind, protocol, source }
+        }
+        // The kernel knows no such qdisc, or no such classifier.
+        (Some(Errno::ENOENT | Errno::EOPNOTSUPP), _) => {
+            Error::Unsupported { what: format!("clsact filters ({source})"), since: None }
+        }
+        _ => explain(hook, Action::CHANGE_FILTERS, source),
+    }
 }
 
 /// Swaps the program of a filter. `None` if the filter has gone.
 pub(super) fn replace(
     connection: Connection,
-    program: &Program,
+    (program, program_id): (&Program, u32),
     hook: &Hook,
     entry: &Entry,
 ) -> Result<Option<Held>, Error> {
     let Some(address) = address(hook, entry) else { return Ok(None) };
-    match put(connection, program, hook, &address, true) {
+    match put(connection, program, program_id, &address, true) {
         Ok(held) => Ok(Some(held)),
-        Err(Error::Netlink { source, .. }) if source.errno() == Some(Errno::ENOENT) => Ok(None),
-        Err(error) => Err(error),
+        Err(source) if source.errno() == Some(Errno::ENOENT) => Ok(None),
+        Err(source) => Err(explain(hook, Action::CHANGE_FILTERS, source)),
     }
 }
 
 fn put(
     mut connection: Connection,
     program: &Program,
-    hook: &Hook,
+    program_id: u32,
     address: &FilterAddress,
     replace: bool,
-) -> Result<Held, Error> {
+) -> Result<Held, netlink::Error> {
     let name = filter_name(program.name());
-    let made = tc::filter_put(&mut connection, address, &name, program.as_fd(), replace)
-        .map_err(|source| explain(hook, Action::CHANGE_FILTERS, source))?;
-    // The kernel has chosen the handle.
-    Ok(Held::Clsact { connection, address: made.address })
+    let made = match tc::filter_put(&mut connection, address, &name, program.as_fd(), replace) {
+        // The kernel has chosen the handle.
+        Ok(Some(made)) => made.address,
+        Err(refused) if refused.errno().is_some() => return Err(refused),
+        // The reply was lost: a listing, on a connection without its remains, shows what has become of the request.
+        lost => {
+            connection = Connection::open()?;
+            let listed = tc::filters(&mut connection, address.ifindex, address.parent)?;
+            match listed.iter().find(|filter| is_ours(filter, &name, program_id)) {
+                Some(made) => made.address,
+                None => return Err(lost.err().unwrap_or(netlink::Error::Overrun)),
+            }
+        }
+    };
+    Ok(Held::Clsact { connection, address: made })
+}
+
+/// Whether a filter has that name and holds that program.
+fn is_ours(filter: &Filter, name: &str, program_id: u32) -> bool {
+    let bpf = filter.bpf.as_ref();
+    bpf.is_some_and(|bpf| bpf.program_id == Some(program_id) && bpf.name.as_deref() == Some(name))
 }
 
 /// Deletes a filter that a listing has shown to be ours, after looking again that it still is.
@@ -119,14 +163,8 @@ pub(super) fn release(
 ) -> Result<bool, Error> {
     let listed = tc::filters(connection, address.ifindex, address.parent);
     let listed = listed.map_err(|source| explain(hook, Action::LIST_FILTERS, source))?;
-    let is_ours = |filter: &&Filter| {
-        let bpf = filter.bpf.as_ref();
-        filter.address == *address
-            && bpf.is_some_and(|bpf| {
-                bpf.program_id == Some(program_id) && bpf.name.as_deref() == Some(&filter_name(program))
-            })
-    };
-    if !listed.iter().any(|filter| is_ours(&filter)) {
+    let name = filter_name(program);
+    if !listed.iter().any(|filter| filter.address == *address && is_ours(filter, &name, program_id)) {
         return Ok(false);
     }
     match tc::filter_delete(connection, address) {

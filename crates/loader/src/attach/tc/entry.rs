@@ -36,8 +36,8 @@ pub enum Place {
 }
 
 impl Entry {
-    /// The program's name: in full for ours, otherwise what its filter or the kernel calls it. `None` for a filter that is no BPF
-    /// program, or for a program that this process may not look at.
+    /// The program's name: in full for ours, otherwise what its filter or the kernel calls it. `None` for a filter that
+    /// is no BPF program, or for a program that this process may not look at.
     #[must_use]
     pub fn program_name(&self) -> Option<&str> {
         self.program_name.as_deref()

@@ -1,26 +1,31 @@
 //! Traffic control: programs at the ingress and egress of a network device.
 //!
-//! The kernel has two mechanisms. A *TCX link* (Linux 6.6) belongs to a descriptor: it is gone with the process that holds it,
-//! unless it is pinned. A *`clsact`* filter hangs in a queueing discipline of the device and stays until it is deleted. [`attach`]
-//! tries the first and falls back to the second, and [`Options::mode`] asks for one of them. At a hook, all TCX programs run before
-//! any `clsact` filter.
+//! The kernel has two mechanisms. A *TCX link* (Linux 6.6) belongs to a descriptor: it is gone with the process that
+//! holds it, unless it is pinned. A *`clsact`* filter hangs in a queueing discipline of the device and stays until it
+//! is deleted. [`attach`] tries the first and falls back to the second, and [`Options::mode`] asks for one of them. At
+//! a hook, all TCX programs run before any `clsact` filter.
 //!
 //! # Ownership
 //!
-//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and a handle chosen
-//!   by the kernel. The qdisc is made if it is missing and never removed, since others may have filters in it.
+//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and a
+//!   handle chosen by the kernel. The qdisc is made if it is missing and never removed, since others may have filters
+//!   in it.
 //! - Our TCX links hold programs whose BTF carries [a mark](crate::owner), or are pinned below `BPFFS/bpfasm/`.
-//! - A filter is deleted only after a dump has shown our name and our program's id in it; a link is detached only while it holds
-//!   our program. What somebody else has put in its place stays.
-//! - One program name is attached once per hook, by either mechanism. A second attach is [`Error::AlreadyAttached`], or with
-//!   [`Options::replace`] a swap with no moment in which no program, or both, see a packet. Only if the swap moves the program to
-//!   the other mechanism or to another priority, both run for a moment: the new one is there before the old one goes.
+//! - A filter is deleted only after a dump has shown our name and our program's id in it; a link is detached only while
+//!   it holds our program. What somebody else has put in its place stays.
+//! - One program name is attached once per hook, by either mechanism. A second attach is [`Error::AlreadyAttached`], or
+//!   with [`Options::replace`] a swap with no moment in which no program, or both, see a packet. Only if the swap moves
+//!   the program to the other mechanism or to another priority, both run for a moment: the new one is there before the
+//!   old one goes.
 //!
-//! Two processes that attach the same program at the same time are kept apart by the kernel for TCX. For `clsact` it offers no means,
-//! and both may succeed.
+//! Two processes that attach the same program at the same time are kept apart by the kernel for TCX. For `clsact` it
+//! offers no means, and both may succeed.
 //!
-//! Everything is found by asking the kernel in the network namespace of the calling thread. A guard remembers its namespace, and
-//! detaches there.
+//! To look at a program of another process, the kernel wants `CAP_SYS_ADMIN`. Without it, TCX links of other processes
+//! are not recognised as ours; attaching and `clsact` work with `CAP_BPF` and `CAP_NET_ADMIN`.
+//!
+//! Everything is found by asking the kernel in the network namespace of the calling thread. A guard remembers its
+//! namespace, and detaches there.
 
 mod attachment;
 mod clsact;
@@ -168,15 +173,16 @@ impl Options {
         self
     }
 
-    /// Asks for a priority among the `clsact` filters: lower ones run first, 0 is not allowed. TCX links run in the order in which
-    /// they were attached, whatever this says.
+    /// Asks for a priority among the `clsact` filters: lower ones run first, 0 is not allowed. TCX links run in the
+    /// order in which they were attached, whatever this says.
     #[must_use]
     pub fn priority(mut self, priority: u16) -> Options {
         self.priority = Some(priority);
         self
     }
 
-    /// Swaps a program of the same name that is attached at the hook, instead of refusing.
+    /// Swaps a program of the same name that is attached at the hook, instead of refusing. The guard of the swapped
+    /// program then detaches nothing, unless both hold the very same program.
     #[must_use]
     pub fn replace(mut self, replace: bool) -> Options {
         self.replace = replace;
@@ -203,7 +209,8 @@ const ATTEMPTS: u32 = 8;
 ///
 /// # Errors
 /// - [`Error::AlreadyAttached`] if a program of that name is there and replacement is not asked for.
-/// - [`Error::QdiscTaken`] if the device has an `ingress` qdisc, which excludes `clsact`.
+/// - [`Error::QdiscTaken`] if the device has an `ingress` qdisc, which excludes `clsact`; [`Error::PriorityTaken`] if
+///   filters of another kind or protocol have the priority.
 /// - [`Error::Unsupported`] if TCX is asked for and the kernel lacks it.
 /// - [`Error::NotPermitted`] without `CAP_BPF` and `CAP_NET_ADMIN`.
 /// - [`Error::Usage`] for a program that is no `sched_cls`, for priority 0 or for a name too long for a filter.
@@ -211,8 +218,10 @@ pub fn attach(program: &Program, hook: &Hook, options: &Options) -> Result<Attac
     check(program, options)?;
     let program_id = program.id()?;
     for _ in 0..ATTEMPTS {
-        if let Some(held) = attach_once(program, hook, options)? {
-            return Ok(Attachment::new(program, program_id, hook, held));
+        if let Some((held, rest)) = attach_once((program, program_id), hook, options)? {
+            let attachment = Attachment::new(program, program_id, hook, held);
+            rest.iter().try_for_each(|entry| remove(hook, entry))?;
+            return Ok(attachment);
         }
     }
     Err(Error::Raced { hook: hook.to_string(), doing: "a program was being attached" })
@@ -236,8 +245,13 @@ fn check(program: &Program, options: &Options) -> Result<(), Error> {
     clsact::check_name(program.name())
 }
 
-/// One attempt. `None` if the hook changed between looking at it and changing it.
-fn attach_once(program: &Program, hook: &Hook, options: &Options) -> Result<Option<Held>, Error> {
+/// One attempt: the attachment, and what it replaces and could not be swapped. `None` if the hook changed between
+/// looking at it and changing it.
+fn attach_once(
+    (program, program_id): (&Program, u32),
+    hook: &Hook,
+    options: &Options,
+) -> Result<Option<(Held, Vec<Entry>)>, Error> {
     let tcx = tcx::query(hook)?;
     if tcx.is_none() && options.mode == Mode::Tcx {
         return Err(tcx::unsupported());
@@ -259,21 +273,16 @@ fn attach_once(program: &Program, hook: &Hook, options: &Options) -> Result<Opti
     let held = match (swapped.and_then(|at| existing.get(at)), revision) {
         (Some(entry), _) => match entry.place() {
             Place::Tcx { .. } => tcx::replace(program, hook, entry)?,
-            Place::Clsact { .. } => clsact::replace(connection, program, hook, entry)?,
+            Place::Clsact { .. } => clsact::replace(connection, (program, program_id), hook, entry)?,
         },
         (None, Some(revision)) if options.mode != Mode::Clsact => tcx::add(program, hook, revision)?,
         (None, _) => {
             let priority = options.priority.unwrap_or(DEFAULT_PRIORITY);
-            Some(clsact::add(connection, program, hook, priority)?)
+            Some(clsact::add(connection, (program, program_id), hook, priority, &filters)?)
         }
     };
-    let Some(held) = held else { return Ok(None) };
-    for (at, entry) in existing.iter().enumerate() {
-        if Some(at) != swapped {
-            remove(hook, entry)?;
-        }
-    }
-    Ok(Some(held))
+    let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());
+    Ok(held.map(|held| (held, rest.collect())))
 }
 
 /// Whether what is there can be swapped in place, rather than joined by the new one and then removed.
@@ -303,8 +312,8 @@ pub fn attached(hook: &Hook) -> Result<Vec<Entry>, Error> {
 /// Foreign filters and links, and the `clsact` qdisc itself, stay. Pins of the links below `BPFFS/bpfasm/` go.
 ///
 /// # Errors
-/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, and for TCX without
-/// `CAP_SYS_ADMIN`.
+/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, and for TCX
+/// without `CAP_SYS_ADMIN`.
 pub fn detach_ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
     let ours: Vec<Entry> = attached(hook)?.into_iter().filter(Entry::is_ours).collect();
     if ours.is_empty() {

@@ -79,7 +79,8 @@ pub(super) fn replace(program: &Program, hook: &Hook, entry: &Entry) -> Result<O
     };
     match sys::link_update(link.as_fd(), program.as_fd(), old.as_fd()) {
         Ok(()) => Held::tcx(link).map(Some),
-        // The kernel answers so if `old` is not what the link holds; or if updates need a privilege, which attaching needs as well.
+        // The kernel answers so if `old` is not what the link holds; or if updates need a privilege, which attaching
+        // needs as well.
         Err(Errno::EPERM) if holds(&link) != entry.program_id => Ok(None),
         Err(Errno::ENOLINK) => Ok(None),
         Err(errno) => Err(Error::sys(Action::ATTACH_LINK, errno)),
@@ -104,9 +105,10 @@ pub(super) fn unpin(link_id: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// The id of the program that a link holds.
+/// The id of the program that a link holds at its hook. `None` once it is detached, or its device has gone.
 pub(super) fn holds(link: &OwnedFd) -> Option<u32> {
-    sys::link_info(link.as_fd()).ok().map(|info| info.prog_id)
+    let info = sys::link_info(link.as_fd()).ok()?;
+    info.tcx.is_some_and(|(ifindex, _)| ifindex != 0).then_some(info.prog_id)
 }
 
 /// Opens the link of an entry. `None` if it has gone, or its id belongs to a link elsewhere by now.

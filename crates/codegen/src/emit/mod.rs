@@ -1,0 +1,10 @@
+//! Emission: machine IR with registers becomes slots, relocations, lines and types of an [`Object`](bpfasm_object::Object).
+
+mod code;
+mod layout;
+mod lines;
+mod types;
+
+pub(crate) use code::{Code, emit};
+pub(crate) use lines::Lines;
+pub(crate) use types::Types;

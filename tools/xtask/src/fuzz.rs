@@ -1,0 +1,140 @@
+//! `cargo xtask fuzz`: the targets of `fuzz/` in turn, on a corpus that grows from run to run.
+
+mod totals;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use self::totals::{Run, Totals};
+use crate::chore::{command, line, workspace};
+use crate::error::Error;
+
+/// Run the fuzz targets in turn.
+///
+/// The corpus grows in the user's cache folder, so that a later run goes on where this one ends. What is found lies
+/// in `fuzz/artifacts`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The targets to run [default: all]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// How long to run each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: u32,
+    /// Where the corpus and the totals are kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+}
+
+impl Args {
+    /// Runs the targets, and prints what they executed, now and in all runs so far.
+    ///
+    /// # Errors
+    ///
+    /// The fuzzer is not there, or targets found something.
+    pub fn run(self) -> Result<(), Error> {
+        let targets = self.chosen()?;
+        check_fuzzer()?;
+        let home = self.corpus.clone().or_else(cache).ok_or(Error::NoCache)?;
+        make(&home)?;
+        let mut totals = Totals::read(&home)?;
+        let mut found = Vec::new();
+        for target in targets {
+            let run = fuzz(&target, &home, self.minutes)?;
+            let total = totals.add(&target, run)?;
+            println!(
+                "{target}: {} executions, {} edges, {}; in all {} executions, {} findings",
+                run.executions,
+                run.coverage,
+                if run.findings == 0 { "no finding" } else { "a finding" },
+                total.executions,
+                total.findings,
+            );
+            if run.findings != 0 {
+                found.push(target);
+            }
+        }
+        if found.is_empty() { Ok(()) } else { Err(Error::Findings { targets: found }) }
+    }
+
+    fn chosen(&self) -> Result<Vec<String>, Error> {
+        let have = targets()?;
+        match self.targets.iter().find(|name| !have.contains(name)) {
+            Some(name) => Err(Error::NoTarget { name: name.clone(), have }),
+            None if self.targets.is_empty() => Ok(have),
+            None => Ok(self.targets.clone()),
+        }
+    }
+}
+
+/// The names of the files that are targets.
+fn targets() -> Result<Vec<String>, Error> {
+    let path = workspace().join("fuzz/fuzz_targets");
+    let folder = fs::read_dir(&path).map_err(|source| Error::File { path, source })?;
+    let files = folder.filter_map(Result::ok).map(|entry| entry.path());
+    let mut names: Vec<String> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn cargo_fuzz() -> Command {
+    // By the name that rustup's proxy answers to, for `+nightly`; the variables name the toolchain that runs this.
+    let mut cargo = command("cargo");
+    cargo.args(["+nightly", "fuzz"]).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+    cargo
+}
+
+fn check_fuzzer() -> Result<(), Error> {
+    let version = cargo_fuzz().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if version.is_ok_and(|status| status.success()) { Ok(()) } else { Err(Error::NoCargoFuzz) }
+}
+
+fn cache() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("bpfasm/fuzz"))
+}
+
+fn make(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })
+}
+
+/// Runs one target for some minutes. All that the fuzzer says goes to a file.
+fn fuzz(target: &str, home: &Path, minutes: u32) -> Result<Run, Error> {
+    let (corpus, log) = (home.join(target), home.join(format!("{target}.log")));
+    make(&corpus)?;
+    eprintln!("{target}: fuzzing for {minutes} min, all of it in {}", log.display());
+    let mut command = cargo_fuzz();
+    command.args(["run", target]).arg(&corpus).arg("--");
+    command.arg(format!("-max_total_time={}", u64::from(minutes) * 60)).arg("-print_final_stats=1");
+    command.stderr(Stdio::piped());
+    let unreadable = |source| Error::File { path: log.clone(), source };
+    let mut out = File::create(&log).map_err(unreadable)?;
+    let words = line(&command);
+    let failed = |source| Error::Start { command: words.clone(), source };
+    let mut child = command.spawn().map_err(failed)?;
+    let mut run = Run::default();
+    let mut started = false;
+    for text in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()).map_while(Result::ok)
+    {
+        run.take(&text);
+        started |= text.starts_with("INFO: Seed:");
+        writeln!(out, "{text}").map_err(unreadable)?;
+    }
+    let status = child.wait().map_err(failed)?;
+    match (status.success(), started) {
+        (true, _) => Ok(run),
+        // The fuzzer ran and says no: that is a finding.
+        (false, true) => Ok(Run { findings: 1, ..run }),
+        (false, false) => {
+            eprintln!("{target}: does not build or start, see {}", log.display());
+            Err(Error::Failed { command: words, status })
+        }
+    }
+}
