@@ -73,32 +73,32 @@ fn drops_until_detached(file: &Path, mode: Mode, direction: Direction) {
     let for_a_filter = mode.picks() == Mode::Clsact;
     assert_eq!(has_clsact(), for_a_filter, "clsact is made for a filter, and only then");
 
-    let _ = succeed(&mut detach(direction));
+    succeed(&mut detach(direction));
     wire.assert_all_received();
     Ours::at(direction).assert_nothing();
     assert_unloaded(program);
     assert_eq!(has_clsact(), for_a_filter, "detach leaves clsact as it is");
 
-    let _ = finish(&mut detach(direction)).exits_with(7).says(&["error:", DEVICE]);
+    finish(&mut detach(direction)).exits_with(7).says(&["error:", DEVICE]);
 }
 
 fn conflicts_and_replaces(file: &Path, mode: Mode, direction: Direction) {
     let wire = Wire::new(direction).unwrap();
-    let _ = succeed(&mut attach(file, mode, direction));
+    succeed(&mut attach(file, mode, direction));
     let first = Ours::at(direction).the_one(mode);
 
     let again = &mut attach(file, mode, direction);
-    let _ = finish(again).exits_with(8).says(&["error:", "--replace"]);
+    finish(again).exits_with(8).says(&["error:", "--replace"]);
     assert_eq!(Ours::at(direction).the_one(mode), first, "a conflict changes nothing");
     wire.assert_first_dropped();
 
-    let _ = succeed(attach(file, mode, direction).arg("--replace"));
+    succeed(attach(file, mode, direction).arg("--replace"));
     let second = Ours::at(direction).the_one(mode);
     assert_ne!(second, first, "a replaced program is another one");
     assert_unloaded(first);
     wire.assert_first_dropped();
 
-    let _ = succeed(&mut detach(direction));
+    succeed(&mut detach(direction));
     wire.assert_all_received();
     Ours::at(direction).assert_nothing();
     assert_unloaded(second);
@@ -107,7 +107,7 @@ fn conflicts_and_replaces(file: &Path, mode: Mode, direction: Direction) {
 fn tc_lists_it(sandbox: &Sandbox, direction: Direction) {
     let _wire = Wire::new(direction).unwrap();
     let file = &fixture::tc_drop(sandbox.scratch());
-    let _ = succeed(&mut attach(file, Mode::Clsact, direction));
+    succeed(&mut attach(file, Mode::Clsact, direction));
     let filters = tc_filters(direction);
     let [filter] = &filters[..] else { panic!("one filter expected: {filters:?}") };
     assert_eq!(filter["kind"], "bpf", "{filter}");
@@ -117,9 +117,9 @@ fn tc_lists_it(sandbox: &Sandbox, direction: Direction) {
     assert_eq!(filter["options"]["direct-action"], true, "{filter}");
     assert_eq!(filter["options"]["prog"]["name"], "tc_drop", "{filter}");
 
-    let _ = succeed(&mut detach(direction));
+    succeed(&mut detach(direction));
     let priority = "77";
-    let _ = succeed(attach(file, Mode::Clsact, direction).args(["--prio", priority]));
+    succeed(attach(file, Mode::Clsact, direction).args(["--prio", priority]));
     let filters = tc_filters(direction);
     let [filter] = &filters[..] else { panic!("one filter expected: {filters:?}") };
     assert_eq!(filter["pref"].to_string(), priority, "{filter}");
@@ -128,10 +128,10 @@ fn tc_lists_it(sandbox: &Sandbox, direction: Direction) {
 fn tcx_mounts_the_bpf_file_system(sandbox: &Sandbox) {
     let wire = Wire::new(Direction::Ingress).unwrap();
     let file = &fixture::tc_drop(sandbox.scratch());
-    let _ = succeed(&mut attach(file, Mode::Tcx, Direction::Ingress));
+    succeed(&mut attach(file, Mode::Tcx, Direction::Ingress));
     wire.assert_first_dropped();
-    let _ = Ours::at(Direction::Ingress).the_one(Mode::Tcx);
-    let _ = succeed(&mut detach(Direction::Ingress));
+    Ours::at(Direction::Ingress).the_one(Mode::Tcx);
+    succeed(&mut detach(Direction::Ingress));
     wire.assert_all_received();
     Ours::at(Direction::Ingress).assert_nothing();
 }

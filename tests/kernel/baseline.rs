@@ -62,7 +62,7 @@ fn a_case_may_leave_processes(_: &Sandbox) {
 fn what_a_case_leaves_is_killed(sandbox: &Sandbox) {
     let inner = "baseline::a_case_may_leave_processes";
     let run = Instant::now();
-    let _ = succeed(&mut suite::supervised(inner, sandbox.scratch()).unwrap());
+    succeed(&mut suite::supervised(inner, sandbox.scratch()).unwrap());
     assert!(run.elapsed() < PATIENCE, "nobody waited for the process that was left");
     assert_eq!(processes_called(LEFT), 0);
 }
@@ -95,7 +95,7 @@ fn tc_drops_by_hand(sandbox: &Sandbox, direction: Direction) {
     let tc_drop = fixture::tc_drop(sandbox.scratch());
     for (priority, object) in [(1, no_opinion), (2, tc_drop)] {
         wire.assert_all_received();
-        let _ = succeed(&mut tc_add_object(direction, priority, &object));
+        succeed(&mut tc_add_object(direction, priority, &object));
     }
     wire.assert_first_dropped();
     assert_eq!(filter::list(DEVICE, direction).unwrap().len(), 2);

@@ -41,11 +41,11 @@ fn filters_survive(sandbox: &Sandbox, mode: Mode, direction: Direction) {
     let wire = Wire::new(direction).unwrap();
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
     for &(priority, words) in OTHERS {
-        let _ = succeed(tc_add(direction, priority).args(words));
+        succeed(tc_add(direction, priority).args(words));
     }
     // Between ours and the last; an eBPF program in direct-action mode, just as ours is.
     let object = fixture::no_opinion(sandbox.scratch(), "not_ours");
-    let _ = succeed(&mut tc_add_object(direction, 1500, &object));
+    succeed(&mut tc_add_object(direction, 1500, &object));
     let before = others(direction);
     assert!(before.len() > OTHERS.len(), "{before:?}");
     assert_eq!(before, tc_filters(direction));
@@ -63,7 +63,7 @@ fn filters_survive(sandbox: &Sandbox, mode: Mode, direction: Direction) {
         ("attach anew", attach(file, mode, direction), true),
     ];
     for (step, mut command, drops) in steps {
-        let _ = finish(&mut command);
+        finish(&mut command);
         assert_eq!(others(direction), before, "{step} changed a filter that is not ours");
         if drops {
             wire.assert_first_dropped();

@@ -56,7 +56,7 @@ fn detaches_on(sandbox: &Sandbox, signal: Signal, mode: Mode) {
 fn killed(sandbox: &Sandbox, mode: Mode) {
     let wire = Wire::new(DIRECTION).unwrap();
     let (holding, program) = hold(sandbox, &wire, mode);
-    let _ = holding.stop(Signal::SIGKILL);
+    holding.stop(Signal::SIGKILL);
     let left = Ours::at(DIRECTION);
     if mode == Mode::Tcx {
         // A link lives as long as its descriptors.
@@ -66,7 +66,7 @@ fn killed(sandbox: &Sandbox, mode: Mode) {
         // A filter lives in the kernel, under our name, so that it can be found.
         assert_eq!(left.the_one(mode), program);
         wire.assert_first_dropped();
-        let _ = succeed(&mut detach(DIRECTION));
+        succeed(&mut detach(DIRECTION));
         Ours::at(DIRECTION).assert_nothing();
         wire.assert_all_received();
     }

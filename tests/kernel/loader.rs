@@ -187,7 +187,7 @@ fn a_link_of_others_is_not_ours(sandbox: &Sandbox) {
     let direction = Direction::Ingress;
     let wire = Wire::new(direction).unwrap();
     let pin = Path::new(sandbox::BPFFS).join("foreign");
-    let _ = succeed(command!("bpftool", "prog", "load", fixture::tc_drop(sandbox.scratch())).arg(&pin));
+    succeed(command!("bpftool", "prog", "load", fixture::tc_drop(sandbox.scratch())).arg(&pin));
     let theirs = sys::obj_get(&pin).unwrap();
     let tcx_ingress = AttachType::TCX_INGRESS.0;
     let link = sys::link_create_tcx(theirs.as_fd(), hook(direction).ifindex(), tcx_ingress, 0).unwrap();
@@ -217,8 +217,8 @@ fn a_listing_is_in_run_order(sandbox: &Sandbox) {
     let filter = attach(dropping.program("tc_drop").unwrap(), Mode::Clsact, direction);
     let link = attach(passing.program("no_opinion").unwrap(), Mode::Tcx, direction);
     let words = ["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
-    let _ = succeed(tc_add(direction, PRIORITY + 1).args(words));
-    let _ = succeed(&mut tc_add_object(direction, 1, &no_opinion));
+    succeed(tc_add(direction, PRIORITY + 1).args(words));
+    succeed(&mut tc_add_object(direction, 1, &no_opinion));
 
     let entries = tc::attached(&hook(direction)).unwrap();
     let ours: Vec<Place> = entries.iter().filter(|entry| entry.is_ours()).map(|entry| entry.place().clone()).collect();

@@ -44,7 +44,7 @@ fn build(sandbox: &Sandbox) -> PathBuf {
 
 #[track_caller]
 fn build_file(file: &Path, object: &Path) -> PathBuf {
-    let _ = succeed(bpfasm().arg("build").arg(file).arg("-o").arg(object));
+    succeed(bpfasm().arg("build").arg(file).arg("-o").arg(object));
     object.to_owned()
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn cases() -> Vec<Case> {
 /// Runs what must be refused, on a wire where it then must have changed nothing.
 #[track_caller]
 fn assert_refused(command: &mut Command, code: i32, words: &[&str]) {
-    let _ = finish(command).exits_with(code).says(&["error:"]).says(words);
+    finish(command).exits_with(code).says(&["error:"]).says(words);
     Ours::at(DIRECTION).assert_nothing();
 }
 
@@ -91,7 +91,7 @@ fn a_priority_of_another_classifier(sandbox: &Sandbox) {
     let object = fixture::tc_drop(sandbox.scratch());
     qdisc::add(DEVICE, qdisc::Kind::Clsact).unwrap();
     let words = ["protocol", "ip", "u32", "match", "u32", "0", "0", "flowid", "1:1"];
-    let _ = succeed(tc_add(DIRECTION, PRIORITY).args(words));
+    succeed(tc_add(DIRECTION, PRIORITY).args(words));
     let before = tc_filters(DIRECTION);
     assert_refused(&mut attach(&object, Mode::Clsact, DIRECTION), 8, &["priority 1000", "u32"]);
     assert_eq!(tc_filters(DIRECTION), before);

@@ -69,7 +69,6 @@ impl Finished {
     /// # Panics
     ///
     /// When it is not, showing all it said.
-    #[must_use]
     #[track_caller]
     pub fn exits_with(self, code: i32) -> Self {
         assert!(self.status.code() == Some(code), "should exit with {code}: {self}");
@@ -81,7 +80,6 @@ impl Finished {
     /// # Panics
     ///
     /// When one is not.
-    #[must_use]
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
@@ -213,7 +211,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "should say")]
     fn a_missing_word_is_a_failure() {
-        let _ = succeed(&mut command!("sh", "-c", "echo other >&2")).says(&["word"]);
+        succeed(&mut command!("sh", "-c", "echo other >&2")).says(&["word"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! cargo test ── suite (libtest-mimic) ── supervisor (unshares) ── case (pid 1 of its namespace)
 //! ```
 //!
-//! [`net`] builds networks inside a sandbox, [`command`] runs programs there, and [`cli`] gives cases the `bpfasm`
+//! [`net`] builds networks inside a sandbox, [`mod@command`] runs programs there, and [`cli`] gives cases the `bpfasm`
 //! binary. None of them goes through the crates under test: what a case observes is iproute2's, bpftool's or the
 //! kernel's own word.
 

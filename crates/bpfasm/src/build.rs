@@ -125,6 +125,7 @@ fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), Dri
         first_line: 1,
         text: file.text.into(),
     });
+    arguments.settings.check(entries)?;
     let mut programs = Vec::new();
     for entry in entries {
         let staged = (entry.stage)(&arguments.settings)?;

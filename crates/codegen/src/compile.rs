@@ -20,9 +20,8 @@ pub fn compile(module: &Module, options: &Options, sources: &SourceMap) -> Resul
     object.license.clone_from(&module.license);
     let mut types = Types::default();
     let mut lines = Lines::new(sources);
-    let mut context = regalloc::Context::default();
     for program in &module.programs {
-        let code = compile_function(&program.function, &program.name, program.loc, options, &mut context)?;
+        let code = compile_function(&program.function, &program.name, program.loc, options)?;
         object.functions.push(function(program, code, &mut object.btf, &mut types, &mut lines)?);
     }
     for map in module.maps.values() {
@@ -41,7 +40,6 @@ pub(crate) fn compile_function(
     name: &str,
     declared: Loc,
     options: &Options,
-    context: &mut regalloc::Context,
 ) -> Result<Code, Error> {
     let mut function = function.clone();
     if options.optimize {
@@ -50,7 +48,7 @@ pub(crate) fn compile_function(
     passes::split_critical_edges(&mut function);
     let machine = select::select(&function, name, options)?;
     let registers = |reason| Error::Registers { program: name.to_owned(), reason };
-    let allocation = regalloc::allocate(&machine, context).map_err(registers)?;
+    let allocation = regalloc::allocate(&machine).map_err(registers)?;
     let bytes = u32::from(machine.frame_bytes) + 8 * allocation.spill_slots();
     let limit = u32::from(select::STACK_LIMIT);
     if bytes > limit {

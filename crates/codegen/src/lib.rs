@@ -9,11 +9,11 @@
 mod compile;
 mod emit;
 mod error;
-#[cfg(test)]
-mod golden;
+pub mod fold;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
-pub mod fold;
+#[cfg(test)]
+mod golden;
 
 pub mod ir;
 mod options;

@@ -16,6 +16,8 @@ use crate::stage::StageError;
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
+    /// Its host arguments.
+    pub args: &'static [&'static str],
     /// Stages it with settings, and its `args(…)` where there is no setting.
     pub stage: fn(&Settings) -> Result<Staged, EntryError>,
     /// Its samples.
@@ -88,9 +90,13 @@ impl Settings {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     }
 
-    /// Checks that only `known` arguments are set.
-    #[doc(hidden)]
-    pub fn expect(&self, known: &[&str]) -> Result<(), EntryError> {
+    /// Checks that every setting is for an argument of some program.
+    ///
+    /// # Errors
+    /// [`EntryError::Unknown`] for the first that is not.
+    pub fn check(&self, entries: &[&Entry]) -> Result<(), EntryError> {
+        let mut known: Vec<&str> = entries.iter().flat_map(|entry| entry.args).copied().collect();
+        known.dedup();
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

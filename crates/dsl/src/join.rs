@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use bpfasm_codegen::ir::{Loc, Operand};
 use rustc_hash::FxHasher;
 
-use crate::stage::{self, JoinKind, Scope};
+use crate::stage::{self, JoinAt, JoinKind, Scope};
 
 /// A type made of kernel values.
 pub trait Staged {
@@ -191,11 +191,9 @@ impl Join {
     pub fn merge(&mut self, scope: &Scope, site: u64) -> bool {
         let loc = Loc::from(core::panic::Location::caller());
         let kind = if self.head { JoinKind::Head } else { JoinKind::After };
+        let join = JoinAt { site, host: self.host.0.finish(), kind };
         stage::with(|session| {
-            if self.opaque {
-                return session.is_dead();
-            }
-            session.join(scope, site, self.host.0.finish(), &mut self.values, kind, loc)
+            if self.opaque { session.is_dead() } else { session.join(scope, join, &mut self.values, loc) }
         })
     }
 }
@@ -212,6 +210,7 @@ pub trait JoinStaged {
     fn restore(&mut self, join: &mut Join);
     fn save_iterator(&mut self, join: &mut Join, turn: u64);
     fn restore_iterator(&mut self, join: &mut Join);
+    fn is_staged(&mut self) -> bool;
 }
 
 impl<T: Staged> JoinStaged for &mut &mut Var<'_, T> {
@@ -227,6 +226,10 @@ impl<T: Staged> JoinStaged for &mut &mut Var<'_, T> {
     }
     fn restore_iterator(&mut self, join: &mut Join) {
         join.restore(&mut *self.0);
+    }
+    #[inline]
+    fn is_staged(&mut self) -> bool {
+        true
     }
 }
 
@@ -249,6 +252,10 @@ pub trait JoinOpaque {
     fn save(&mut self, join: &mut Join);
     fn restore(&mut self, _join: &mut Join) {}
     fn restore_iterator(&mut self, _join: &mut Join) {}
+    #[inline]
+    fn is_staged(&mut self) -> bool {
+        false
+    }
     fn save_iterator(&mut self, join: &mut Join, turn: u64) {
         join.host.add(&turn);
     }

@@ -27,8 +27,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-extern crate self as bpfasm_dsl;
-
 pub mod build;
 pub mod context;
 pub mod header;
@@ -63,7 +61,7 @@ pub mod private {
     pub use crate::build::{Entry, SetFromStr, SetList, SetNever, Setting};
     pub use crate::header::{Bytes, Field, Header};
     pub use crate::join::{Dead, Join, JoinHost, JoinOpaque, JoinStaged, Var};
-    pub use crate::program::{Bound, Declaration, Program, Source, Typed, returns};
-    pub use crate::stage::{Scope, StageError, forked_since, scope};
+    pub use crate::program::{Bound, Declaration, Program, Source, returning, typed};
+    pub use crate::stage::{Scope, StageError, forked_again_since, forked_since, scope};
     pub use bpfasm_codegen::ir;
 }

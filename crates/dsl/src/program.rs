@@ -79,11 +79,10 @@ pub struct Typed<F, C, V> {
     types: std::marker::PhantomData<fn(&mut C) -> V>,
 }
 
-impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Typed<F, C, V> {
-    /// The function with its types.
-    pub fn new(function: F) -> Self {
-        Typed { function, types: std::marker::PhantomData }
-    }
+/// The function with its types.
+#[doc(hidden)]
+pub fn typed<C: Context, V: Verdict, F: Fn(&mut C) -> V>(function: F) -> Typed<F, C, V> {
+    Typed { function, types: std::marker::PhantomData }
 }
 
 impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Body for Typed<F, C, V> {
@@ -144,11 +143,10 @@ fn check_section(section: &str, fitting: &[ProgramType], loc: Loc) -> Result<(),
     Err(StageErrorKind::Section { section: section.to_owned(), known }.at(loc))
 }
 
-/// Marks where a program returns: the place that the line table shows.
+/// Marks that a program is about to return: the place that the line table shows.
 #[doc(hidden)]
 #[track_caller]
-pub fn returns<T>(value: T) -> T {
+pub fn returning() {
     let loc = Loc::from(core::panic::Location::caller());
     stage::with(|session| session.returns_at(loc));
-    value
 }

@@ -173,8 +173,8 @@ fn cell(skb: &mut Tc) -> TcAction {
 #[test]
 fn a_cell_changed_under_a_condition_is_caught() {
     match error(&cell) {
-        StageErrorKind::HostStateDiffers { now, before, .. } => {
-            assert_eq!((now.as_str(), before.as_str()), ("the return of 0", "the return of 1"));
+        StageErrorKind::HostStateDiffers(mismatch) => {
+            assert_eq!((&*mismatch.now, &*mismatch.before), ("the return of 0", "the return of 1"));
         }
         other => panic!("{other}"),
     }

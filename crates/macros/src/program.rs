@@ -195,14 +195,14 @@ fn declaration(options: &Options, function: &ItemFn) -> TokenStream {
 
 /// A program without host arguments is its own binding.
 fn bind_plain(name: &Ident, root: &Path, context: &Type, verdict: &Type) -> TokenStream {
+    let typed = typed(root, context, verdict);
     quote! {
         impl #root::private::Program for #name {
             fn declaration(&self) -> &#root::private::Declaration {
                 &DECLARATION
             }
             fn stage(&self) -> ::core::result::Result<#root::private::ir::Program, #root::private::StageError> {
-                let body = #root::private::Typed::<_, #context, #verdict>::new(#name);
-                #root::private::Bound::new(DECLARATION, body).stage()
+                #root::private::Bound::new(DECLARATION, #typed(#name)).stage()
             }
         }
     }
@@ -217,6 +217,7 @@ fn bind_with(name: &Ident, root: &Path, context: &Type, verdict: &Type, args: &[
         NameLifetimes(&host).visit_type_mut(&mut ty);
         ty
     });
+    let typed = typed(root, context, verdict);
     let doc = "The program with these host arguments.";
     quote! {
         impl #name {
@@ -224,10 +225,15 @@ fn bind_with(name: &Ident, root: &Path, context: &Type, verdict: &Type, args: &[
             #[must_use]
             pub fn with<#host>(self, #(#names: #types),*) -> impl #root::private::Program + #host {
                 let body = move |context: &mut #context| #name(context, #(::core::clone::Clone::clone(&#names)),*);
-                #root::private::Bound::new(DECLARATION, #root::private::Typed::<_, #context, #verdict>::new(body))
+                #root::private::Bound::new(DECLARATION, #typed(body))
             }
         }
     }
+}
+
+/// The function that ties the program's types, where a verdict type that is none is reported at itself.
+fn typed(root: &Path, context: &Type, verdict: &Type) -> TokenStream {
+    quote_spanned!(verdict.span()=> #root::private::typed::<#context, #verdict, _>)
 }
 
 /// Gives every elided lifetime a name.
@@ -254,7 +260,7 @@ fn entry(options: &Options, name: &Ident, args: &[HostArg]) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let stage = if args.is_empty() {
-        quote!(|settings| { settings.expect(&[])?; settings.stage(&#name) })
+        quote!(|settings| settings.stage(&#name))
     } else {
         let values = args.iter().map(|arg| {
             let (arg_name, ty) = (arg.name.to_string(), &arg.ty);
@@ -274,9 +280,9 @@ fn entry(options: &Options, name: &Ident, args: &[HostArg]) -> TokenStream {
                 }
             }
         });
-        let names = args.iter().map(|arg| arg.name.to_string());
-        quote!(|settings| { settings.expect(&[#(#names),*])?; settings.stage(&#name.with(#(#values),*)) })
+        quote!(|settings| settings.stage(&#name.with(#(#values),*)))
     };
+    let arg_names = args.iter().map(|arg| arg.name.to_string());
     let unknown = options.args.iter().find(|(preset, _)| !args.iter().any(|arg| arg.name == *preset));
     let unknown = unknown.map(|(preset, _)| {
         let message = format!("`{preset}` is no host argument of `{program_name}`");
@@ -284,6 +290,6 @@ fn entry(options: &Options, name: &Ident, args: &[HostArg]) -> TokenStream {
     });
     quote! {{
         #unknown
-        #root::private::Entry { name: #program_name, stage: #stage, samples: #samples }
+        #root::private::Entry { name: #program_name, args: &[#(#arg_names),*], stage: #stage, samples: #samples }
     }}
 }

@@ -1,7 +1,7 @@
 //! The BTF that says what lies in the sections `license` and `.maps`.
 //!
-//! A map is a global VAR of an anonymous struct whose members say everything by their types: a number is a pointer to an
-//! array of that many elements, a key or value a pointer to its type. That is what libbpf's `__uint` and `__type` make.
+//! A map is a global VAR of an anonymous struct whose members say everything by their types: a number is a pointer to
+//! an array of that many elements, a key or value a pointer to its type. That is what libbpf's `__uint` and `__type` make.
 //!
 //! # References
 //! libbpf, `src/bpf_helpers.h` and `parse_btf_map_def` in `src/libbpf.c`.

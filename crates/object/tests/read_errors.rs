@@ -149,3 +149,13 @@ fn sections_have_the_size_that_their_btf_says() {
     let rule = "its BTF DATASEC has another size";
     assert_eq!(with(size + 3, &[0x80]), ReadError::BadSection { at: header, name: ".maps".to_owned(), rule });
 }
+
+/// A call of a helper does not become a call of a function.
+#[test]
+fn helpers_are_not_relocated() {
+    let bytes = sample();
+    let (code, _) = section(&bytes, "classifier");
+    let (at, _) = section(&bytes, ".relclassifier");
+    let rule = "its type does not fit the instruction";
+    assert_eq!(with(code + 8 * 8 + 1, &[0x00]), ReadError::BadRelocation { at: at + 16, rule });
+}

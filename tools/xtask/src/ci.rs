@@ -1,5 +1,7 @@
 //! `cargo xtask ci`: everything that must hold before a change lands.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -7,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::chore::{cargo, command, run, workspace};
 use crate::error::Error;
-use crate::readme::Commands;
+use crate::readme::Readme;
 use crate::scratch::Scratch;
 
 /// Check everything that must hold before a change lands.
@@ -28,7 +30,7 @@ enum Step {
     Doc,
     /// The fuzz targets compile
     Fuzz,
-    /// The README's first command, in a fresh clone of HEAD
+    /// The README's first command and its code, in a fresh clone of HEAD
     Readme,
     /// The README's second command: the tests
     Test,
@@ -67,8 +69,8 @@ impl Step {
                 .env("RUSTDOCFLAGS", "-D warnings")),
             // Without the fuzzer's own C++, which takes longer to compile than everything else.
             Self::Fuzz => run(cargo().args(["check", "--quiet", "--no-default-features"]).args(FUZZ_MANIFEST)),
-            Self::Readme => main_job(),
-            Self::Test => run(&mut shell(&Commands::read()?.test)),
+            Self::Readme => readme(),
+            Self::Test => run(&mut shell(&Readme::read()?.test)),
         }
     }
 }
@@ -83,20 +85,33 @@ fn fmt() -> Result<(), Error> {
 /// The exit code of `bpfasm` without the rights it needs.
 const NOT_PERMITTED: i32 = 4;
 
-/// Does what a reader does first: clones, and runs the README's first command.
-fn main_job() -> Result<(), Error> {
-    let line = Commands::read()?.main_job;
+/// Does what a reader does first: clones, runs the README's first command, tries its code.
+fn readme() -> Result<(), Error> {
+    let readme = Readme::read()?;
     let scratch = Scratch::new("clone")?;
     let clone = scratch.path().join("bpfasm");
     run(command("git").args(["clone", "--quiet"]).arg(workspace()).arg(&clone))?;
-    let mut main_job = shell(&line);
-    main_job.current_dir(&clone).env_remove("CARGO_TARGET_DIR");
-    match run(&mut main_job) {
+    in_clone(&clone, &readme.main_job)?;
+    write(&clone.join("programs/readme.rs"), &readme.program)?;
+    in_clone(&clone, "cargo run --quiet -- run programs/readme.rs")?;
+    write(&clone.join("crates/bpfasm/examples/readme.rs"), &readme.binary)?;
+    in_clone(&clone, "cargo check --quiet --package bpfasm-rs --example readme")
+}
+
+fn in_clone(clone: &Path, line: &str) -> Result<(), Error> {
+    eprintln!("$ {line}");
+    match run(shell(line).current_dir(clone).env_remove("CARGO_TARGET_DIR")) {
         Err(Error::Failed { status, .. }) if status.code() == Some(NOT_PERMITTED) => {
-            Err(Error::NeedsRoot { command: line })
+            Err(Error::NeedsRoot { command: line.to_owned() })
         }
         done => done,
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+    fs::write(path, text).map_err(failed)
 }
 
 /// A line of the README, as a shell takes it.

@@ -19,9 +19,11 @@ pub enum Error {
     /// A file or folder.
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    /// The README does not begin with the two commands it should.
-    #[error("README.md: the first fenced block should hold two commands, it holds {found}")]
-    Readme { found: usize },
+    /// The README does not show what it should.
+    #[error(
+        "README.md: the first `sh` block holds {commands} commands and there are {code} `rust` blocks; both should be 2"
+    )]
+    Readme { commands: usize, code: usize },
     /// The fuzzer is not there.
     #[error(
         "cargo-fuzz with a nightly toolchain is needed:\n  rustup toolchain install nightly\n  cargo install cargo-fuzz --locked"

@@ -1,25 +1,29 @@
-//! The README's two commands: the main job, and the tests.
+//! What the README promises: two commands, a program file, a binary.
 
 use std::fs;
 
 use crate::chore::workspace;
 use crate::error::Error;
 
-/// The commands of the README's first fenced block.
+/// The commands and the code that the README shows.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Commands {
+pub struct Readme {
     /// The first command a reader is given: it builds and runs the main job.
     pub main_job: String,
     /// The second: it runs the tests.
     pub test: String,
+    /// The first Rust code: a program file.
+    pub program: String,
+    /// The second: the `main` of a binary.
+    pub binary: String,
 }
 
-impl Commands {
+impl Readme {
     /// Reads them from the workspace's README.
     ///
     /// # Errors
     ///
-    /// There is no README, or it does not begin with two commands.
+    /// There is no README, or it lacks one of them.
     pub fn read() -> Result<Self, Error> {
         let path = workspace().join("README.md");
         let text = fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
@@ -27,13 +31,30 @@ impl Commands {
     }
 
     fn find(text: &str) -> Result<Self, Error> {
-        let block = text.lines().skip_while(|line| !line.starts_with("```")).skip(1);
-        let commands: Vec<&str> = block.take_while(|line| !line.starts_with("```")).map(without_comment).collect();
-        match commands.as_slice() {
-            [main_job, test] => Ok(Self { main_job: (*main_job).to_owned(), test: (*test).to_owned() }),
-            other => Err(Error::Readme { found: other.len() }),
+        let commands = blocks(text, "sh").into_iter().next().unwrap_or_default();
+        let commands: Vec<&str> = commands.lines().map(without_comment).collect();
+        match (commands.as_slice(), blocks(text, "rust").as_slice()) {
+            ([main_job, test], [program, binary]) => Ok(Self {
+                main_job: (*main_job).to_owned(),
+                test: (*test).to_owned(),
+                program: program.clone(),
+                binary: binary.clone(),
+            }),
+            (commands, code) => Err(Error::Readme { commands: commands.len(), code: code.len() }),
         }
     }
+}
+
+/// The fenced blocks of a language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut lines = text.lines();
+    let mut blocks = Vec::new();
+    while lines.by_ref().any(|line| line == fence) {
+        let block = lines.by_ref().take_while(|line| *line != "```");
+        blocks.push(block.fold(String::new(), |text, line| text + line + "\n"));
+    }
+    blocks
 }
 
 fn without_comment(line: &str) -> &str {
@@ -45,22 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_block_holds_the_commands() {
-        let text = "# Title\n\n```sh\ncargo run -- run a.rs   # the job\ncargo test\n```\n\n```sh\nother\n```\n";
-        let commands = Commands::find(text).unwrap();
-        assert_eq!((commands.main_job.as_str(), commands.test.as_str()), ("cargo run -- run a.rs", "cargo test"));
+    fn commands_and_code_are_found_by_language() {
+        let text = "# Title\n\n```sh\ncargo run -- run a.rs   # the job\ncargo test\n```\n\n```text\nx\n```\n```rust\nuse a;\n\n                    b();\n```\n```sh\nother\n```\n```rust\nc();\n```\n";
+        let readme = Readme::find(text).unwrap();
+        assert_eq!((readme.main_job.as_str(), readme.test.as_str()), ("cargo run -- run a.rs", "cargo test"));
+        assert_eq!((readme.program.as_str(), readme.binary.as_str()), ("use a;\n\nb();\n", "c();\n"));
     }
 
     #[test]
-    fn another_number_of_commands_is_an_error() {
-        assert!(matches!(Commands::find("```\na\nb\nc\n```\n"), Err(Error::Readme { found: 3 })));
-        assert!(matches!(Commands::find("no block"), Err(Error::Readme { found: 0 })));
+    fn what_is_missing_is_an_error() {
+        assert!(matches!(Readme::find("```sh\na\nb\nc\n```\n"), Err(Error::Readme { commands: 3, code: 0 })));
+        assert!(matches!(Readme::find("no block"), Err(Error::Readme { commands: 0, code: 0 })));
     }
 
     #[test]
-    fn this_workspace_s_readme_has_them() {
-        let commands = Commands::read().unwrap();
-        assert!(commands.main_job.contains("programs/tc_drop.rs"), "{commands:?}");
-        assert!(commands.test.starts_with("cargo test"), "{commands:?}");
+    fn continuous_integration_ends_with_the_readme_s_tests() {
+        let readme = Readme::read().unwrap();
+        let script = fs::read_to_string(workspace().join(".ci/run")).unwrap();
+        assert_eq!(script.lines().last(), Some(format!("exec {}", readme.test).as_str()));
     }
 }

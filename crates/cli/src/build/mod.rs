@@ -166,16 +166,24 @@ fn exit_kind(code: Option<i32>) -> ErrorKind {
 struct OutFolder(PathBuf);
 
 impl OutFolder {
+    /// A folder that was not there before: process ids repeat over time and between containers that share a target folder.
     fn new(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(format!("out-{}", process::id()));
-        fs::create_dir_all(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
-        Ok(Self(path))
+        let process = process::id();
+        for attempt in 0.. {
+            let path = folder.join(format!("out-{process}-{attempt}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {}
+                Err(source) => return Err(Error::Write { path, source }),
+            }
+        }
+        unreachable!("the loop returns by its thousandth attempt")
     }
 }
 
 impl Drop for OutFolder {
     fn drop(&mut self) {
-        // What stays behind is overwritten by the next run of the same process id.
+        // What stays behind is a few kilobytes below the target folder, which `cargo clean` removes.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

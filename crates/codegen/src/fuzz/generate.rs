@@ -4,11 +4,11 @@
 //! so that there is something to merge. When the bytes run out every choice is the first, which leads to an end.
 
 use super::world::{CONTEXT_NUMBERS, DATA, DATA_END, VALUE_BYTES};
+use crate::fold::truncate;
 use crate::ir::{
     Args, BinOp, Block, BlockData, Cond, Function, HelperId, Inst, Loc, MapRef, NetConst, Op, Operand, Size, SlotData,
     Space, StackSlot, Terminator, Value, Width,
 };
-use crate::fold::truncate;
 
 /// How many maps a module of these functions has.
 pub(super) const MAPS: usize = 2;

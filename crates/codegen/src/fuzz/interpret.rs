@@ -7,8 +7,12 @@ use bpfasm_isa::Endian;
 
 /// Runs a verified function.
 pub(super) fn run(function: &Function, world: World) -> Outcome {
-    let mut machine =
-        Interpreter { function, endian: world.endian(), values: Table::filled(0, function.value_count as usize), world };
+    let mut machine = Interpreter {
+        function,
+        endian: world.endian(),
+        values: Table::filled(0, function.value_count as usize),
+        world,
+    };
     match machine.run() {
         Ok(value) => machine.world.finish(value),
         Err(reason) => Outcome::Failed(reason),

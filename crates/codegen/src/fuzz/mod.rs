@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::ir::{BinOp, Function, Op, verify};
 use crate::options::Options;
 use crate::passes;
-use crate::regalloc::Context;
 use bpfasm_isa::{CpuLevel, Endian};
 use world::World;
 
@@ -32,10 +31,10 @@ pub fn check(bytes: &[u8]) {
         let meant: Vec<_> = worlds.iter().map(|world| interpret::run(&original, world.clone())).collect();
         let ends = |outcome: &world::Outcome| matches!(outcome, world::Outcome::Returned { .. });
         assert!(meant.iter().all(ends), "the generator made what does not run: {meant:?}\n{original}");
-        for (name, pass) in passes::PASSES {
+        for pass in passes::PASSES {
             let mut changed = original.clone();
-            pass(&mut changed, endian);
-            same(name, &original, &changed, &worlds, &meant);
+            (pass.run)(&mut changed, &mut passes::Analysis::new(endian));
+            same(pass.name, &original, &changed, &worlds, &meant);
         }
         let mut optimized = original.clone();
         passes::optimize(&mut optimized, endian);
@@ -67,7 +66,7 @@ fn emitted(
     meant: &[world::Outcome],
 ) {
     let declared = original.blocks[original.entry()].term_loc;
-    let code = match compile_function(original, "fuzz", declared, options, &mut Context::default()) {
+    let code = match compile_function(original, "fuzz", declared, options) {
         Ok(code) => code,
         Err(Error::NeedsCpu { .. }) if options.cpu < CpuLevel::V4 && has_signed_division(before_codegen) => return,
         Err(Error::StackTooLarge { .. }) => return,

@@ -25,7 +25,13 @@ pub(super) const FUEL: u32 = 100_000;
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Returned { value: u64, context: Vec<u8>, packet: Vec<u8>, values: Vec<u8>, calls: Vec<(HelperId, Vec<u64>)> },
+    Returned {
+        value: u64,
+        context: Vec<u8>,
+        packet: Vec<u8>,
+        values: Vec<u8>,
+        calls: Vec<(HelperId, Vec<u64>)>,
+    },
     /// It touched memory that is not there, or did not end.
     Failed(String),
 }

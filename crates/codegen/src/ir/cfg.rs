@@ -5,7 +5,7 @@ use super::{Block, BlockData, Function, Table};
 /// The reachable blocks of a function in reverse postorder, and the edges into each.
 ///
 /// In this order a block comes after every block that dominates it, so one walk sees definitions before their uses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cfg {
     order: Vec<Block>,
     /// Positions in `order`; `u32::MAX` for what nothing reaches.
@@ -25,39 +25,76 @@ impl Cfg {
 
     /// The graph with the `then` side of those branches last for which `then_is_cold` says so.
     pub fn with_order(function: &Function, then_is_cold: impl Fn(&BlockData) -> bool) -> Cfg {
-        let mut cfg = Cfg { position: Table::filled(UNREACHED, function.blocks.len()), ..Cfg::default() };
-        cfg.order = postorder(function, then_is_cold);
-        cfg.order.reverse();
-        for (at, &block) in (0..).zip(&cfg.order) {
-            cfg.position[block] = at;
-        }
-        cfg.collect_preds(function);
+        let mut cfg = Cfg::default();
+        cfg.fill(function, then_is_cold);
         cfg
+    }
+
+    /// Becomes the graph of `function`, in the memory that it has.
+    pub fn recompute(&mut self, function: &Function) {
+        self.fill(function, |_| false);
+    }
+
+    fn fill(&mut self, function: &Function, then_is_cold: impl Fn(&BlockData) -> bool) {
+        self.position.refill(UNREACHED, function.blocks.len());
+        self.postorder(function, then_is_cold);
+        self.order.reverse();
+        for (at, &block) in (0..).zip(&self.order) {
+            self.position[block] = at;
+        }
+        self.collect_preds(function);
+    }
+
+    /// Collects the reachable blocks into `order`, each after what it leads to, and marks them in `position`.
+    fn postorder(&mut self, function: &Function, then_is_cold: impl Fn(&BlockData) -> bool) {
+        // The side that is walked last ends up right after its branch.
+        let sides = |block: Block| -> [Option<Block>; 2] {
+            let data = &function.blocks[block];
+            let mut successors = data.term.successors();
+            let (then, otherwise) = (successors.next(), successors.next());
+            if then_is_cold(data) { [then, otherwise] } else { [otherwise, then] }
+        };
+        self.order.clear();
+        let mut open = Vec::with_capacity(16);
+        open.push((function.entry(), sides(function.entry())));
+        self.position[function.entry()] = 0;
+        while let Some((block, rest)) = open.last_mut() {
+            let Some(next) = rest.iter_mut().find_map(Option::take) else {
+                self.order.push(*block);
+                open.pop();
+                continue;
+            };
+            if self.position[next] == UNREACHED {
+                self.position[next] = 0;
+                open.push((next, sides(next)));
+            }
+        }
     }
 
     fn collect_preds(&mut self, function: &Function) {
         // Counts per block, summed to the start of each block's run; filling a run moves its start to its end.
-        let mut ends = vec![0_u32; function.blocks.len()];
+        let Cfg { order, pred_ends: ends, preds, .. } = self;
+        ends.clear();
+        ends.resize(function.blocks.len(), 0);
         let edges = || {
             let from = |&block: &Block| function.blocks[block].term.successors().map(move |to| (block, to));
-            self.order.iter().flat_map(from)
+            order.iter().flat_map(from)
         };
         for (_, to) in edges() {
             ends[to.0 as usize] += 1;
         }
         let mut total = 0;
-        for end in &mut ends {
+        for end in ends.iter_mut() {
             let count = std::mem::replace(end, total);
             total += count;
         }
-        let mut preds = vec![function.entry(); total as usize];
+        preds.clear();
+        preds.resize(total as usize, function.entry());
         for (from, to) in edges() {
             let slot = &mut ends[to.0 as usize];
             preds[*slot as usize] = from;
             *slot += 1;
         }
-        self.pred_ends = ends;
-        self.preds = preds;
     }
 
     /// The reachable blocks, each after its dominators.
@@ -83,29 +120,4 @@ impl Cfg {
         };
         &self.preds[start..self.pred_ends[block.0 as usize] as usize]
     }
-}
-
-fn postorder(function: &Function, then_is_cold: impl Fn(&BlockData) -> bool) -> Vec<Block> {
-    // The side that is walked last ends up right after its branch.
-    let sides = |block: Block| -> [Option<Block>; 2] {
-        let data = &function.blocks[block];
-        let mut successors = data.term.successors();
-        let (then, otherwise) = (successors.next(), successors.next());
-        if then_is_cold(data) { [then, otherwise] } else { [otherwise, then] }
-    };
-    let mut seen = Table::<Block, bool>::filled(false, function.blocks.len());
-    let mut order = Vec::with_capacity(function.blocks.len());
-    let mut open = vec![(function.entry(), sides(function.entry()))];
-    seen[function.entry()] = true;
-    while let Some((block, rest)) = open.last_mut() {
-        let Some(next) = rest.iter_mut().find_map(Option::take) else {
-            order.push(*block);
-            open.pop();
-            continue;
-        };
-        if !std::mem::replace(&mut seen[next], true) {
-            open.push((next, sides(next)));
-        }
-    }
-    order
 }

@@ -51,8 +51,11 @@ struct SpanningTree {
 
 impl SpanningTree {
     fn new(function: &Function) -> SpanningTree {
-        let mut tree =
-            SpanningTree { vertex: Vec::new(), number: Table::filled(u32::MAX, function.blocks.len()), parent: Vec::new() };
+        let mut tree = SpanningTree {
+            vertex: Vec::new(),
+            number: Table::filled(u32::MAX, function.blocks.len()),
+            parent: Vec::new(),
+        };
         let mut open = vec![(function.entry(), 0)];
         let mut count = 0;
         while let Some((block, parent)) = open.pop() {
@@ -131,7 +134,7 @@ impl Forest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{BlockData, Operand, Terminator, Width, Cond};
+    use crate::ir::{BlockData, Cond, Operand, Terminator, Width};
     use proptest::prelude::*;
 
     /// A function of empty blocks with up to two edges each.

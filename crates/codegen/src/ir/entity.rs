@@ -113,6 +113,12 @@ impl<K: Entity, T: Clone> Table<K, T> {
     pub fn filled(item: T, len: usize) -> Self {
         Table { items: vec![item; len], key: PhantomData }
     }
+
+    /// Becomes a table of `len` equal items, in the memory that it has.
+    pub fn refill(&mut self, item: T, len: usize) {
+        self.items.clear();
+        self.items.resize(len, item);
+    }
 }
 
 impl<K: Entity, T> Index<K> for Table<K, T> {

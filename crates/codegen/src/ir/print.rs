@@ -169,7 +169,11 @@ impl Display for Module {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "license {:?}", self.license)?;
         for (map, decl) in self.maps.iter() {
-            write!(f, "{map}: {} type {}, {} entries, flags {:#x}", decl.name, decl.map_type.0, decl.max_entries, decl.flags)?;
+            write!(
+                f,
+                "{map}: {} type {}, {} entries, flags {:#x}",
+                decl.name, decl.map_type.0, decl.max_entries, decl.flags
+            )?;
             if let Some(key) = &decl.key {
                 write!(f, ", key {key}")?;
             }

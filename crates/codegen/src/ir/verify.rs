@@ -338,7 +338,8 @@ block3:
 
     #[test]
     fn nothing_may_use_a_store() {
-        let mut function = parse("slot0: 8 bytes\nblock0:\n  v0 = address slot0\n  store.w stack v0 + 0, 1\n  return v0");
+        let mut function =
+            parse("slot0: 8 bytes\nblock0:\n  v0 = address slot0\n  store.w stack v0 + 0, 1\n  return v0");
         let result = function.blocks[Block(0)].insts[1].result;
         function.blocks[Block(0)].term = Terminator::Return(result.into());
         assert_eq!(super::function(&function, 0), Err(Error::NoResult(at(0, 2), result)));

@@ -3,33 +3,23 @@
 //! What is needed: the operands of effects, branches and returns, and of whatever computes a needed value. A parameter needs its
 //! arguments, so values that only circle through a loop go as well.
 
-use super::clear_unreachable;
+use super::params::remove_params;
+use super::{Analysis, Changes, clear_unreachable};
 use crate::ir::{Block, Cfg, Function, Op, Operand, Table, Terminator, Value};
 
-pub(super) fn run(function: &mut Function) -> bool {
-    let cfg = Cfg::new(function);
-    clear_unreachable(function, &cfg);
-    let needed = Marker::new(function, &cfg).mark();
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
+    let cfg = analysis.cfg(function);
+    clear_unreachable(function, cfg);
+    let needed = Marker::new(function, cfg).mark();
     let mut changed = false;
     for &block in cfg.order() {
-        let data = &mut function.blocks[block];
-        let before = data.insts.len();
-        data.insts.retain(|inst| needed[inst.result] || !inst.op.is_removable());
-        changed |= data.insts.len() != before;
-        if data.params.iter().all(|&param| needed[param]) {
-            continue;
-        }
-        changed = true;
-        let params = std::mem::take(&mut data.params);
-        for &pred in cfg.preds(block) {
-            if let Terminator::Jump { args, .. } = &mut function.blocks[pred].term {
-                let mut at = params.iter();
-                args.retain(|_| at.next().is_none_or(|&param| needed[param]));
-            }
-        }
-        function.blocks[block].params = params.into_iter().filter(|&param| needed[param]).collect();
+        let insts = &mut function.blocks[block].insts;
+        let before = insts.len();
+        insts.retain(|inst| needed[inst.result] || !inst.op.is_removable());
+        changed |= insts.len() != before;
+        changed |= remove_params(function, cfg, block, |param| !needed[param]);
     }
-    changed
+    if changed { Changes::CODE } else { Changes::NONE }
 }
 
 /// What defines a value in a reachable block.
@@ -110,11 +100,13 @@ impl<'f> Marker<'f> {
 #[cfg(test)]
 mod tests {
     use super::super::test::becomes;
+    use bpfasm_isa::Endian;
 
     #[test]
     fn effects_and_what_they_need_stay() {
         becomes(
             super::run,
+            Endian::Little,
             "
 slot0: 8 bytes
 block0:
@@ -142,6 +134,7 @@ block0:
     fn a_value_that_only_feeds_itself_goes() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context

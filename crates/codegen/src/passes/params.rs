@@ -4,8 +4,8 @@
 //! reaches it. So parameters that loops merely hand around vanish too. Each changes at most twice, and each change looks at the
 //! parameters that it feeds.
 
-use super::clear_unreachable;
 use super::substitution::Substitution;
+use super::{Analysis, Changes, clear_unreachable};
 use crate::ir::{Block, Cfg, Function, Operand, Table, Terminator, Value};
 
 /// What is known to reach a parameter.
@@ -16,35 +16,41 @@ enum Reaching {
     Several,
 }
 
-pub(super) fn run(function: &mut Function) -> bool {
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
     if function.blocks.values().all(|data| data.params.is_empty()) {
-        return false;
+        return Changes::NONE;
     }
-    let cfg = Cfg::new(function);
-    clear_unreachable(function, &cfg);
-    let solved = Solver::new(function, &cfg).solve();
+    let cfg = analysis.cfg(function);
+    clear_unreachable(function, cfg);
+    let solved = Solver::new(function, cfg).solve();
     let mut substitution = Substitution::new(function);
     for &block in cfg.order() {
-        let replaced = |value: &Value| matches!(solved[*value], Some(Reaching::Only(_)));
-        if !function.blocks[block].params.iter().any(replaced) {
-            continue;
-        }
-        let params = std::mem::take(&mut function.blocks[block].params);
-        for &pred in cfg.preds(block) {
-            if let Terminator::Jump { args, .. } = &mut function.blocks[pred].term {
-                let mut at = params.iter();
-                args.retain(|_| at.next().is_none_or(|param| !replaced(param)));
-            }
-        }
-        for &param in &params {
-            match solved[param] {
-                Some(Reaching::Only(operand)) => substitution.replace(param, operand),
-                _ => function.blocks[block].params.push(param),
-            }
+        remove_params(function, cfg, block, |param| matches!(solved[param], Some(Reaching::Only(_))));
+    }
+    for (value, reaching) in solved.iter() {
+        if let Some(Reaching::Only(operand)) = *reaching {
+            substitution.replace(value, operand);
         }
     }
     substitution.apply(function);
-    !substitution.is_empty()
+    if substitution.is_empty() { Changes::NONE } else { Changes::VALUES.and(Changes::CODE) }
+}
+
+/// Takes the parameters of `block` away for which `is_gone` says so, and what its predecessors give them.
+pub(super) fn remove_params(function: &mut Function, cfg: &Cfg, block: Block, is_gone: impl Fn(Value) -> bool) -> bool {
+    if !function.blocks[block].params.iter().any(|&param| is_gone(param)) {
+        return false;
+    }
+    let mut params = std::mem::take(&mut function.blocks[block].params);
+    for &pred in cfg.preds(block) {
+        if let Terminator::Jump { args, .. } = &mut function.blocks[pred].term {
+            let mut at = params.iter();
+            args.retain(|_| at.next().is_none_or(|&param| !is_gone(param)));
+        }
+    }
+    params.retain(|&param| !is_gone(param));
+    function.blocks[block].params = params;
+    true
 }
 
 struct Solver<'f> {
@@ -120,11 +126,13 @@ impl<'f> Solver<'f> {
 #[cfg(test)]
 mod tests {
     use super::super::test::becomes;
+    use bpfasm_isa::Endian;
 
     #[test]
     fn equal_arguments_replace_the_parameter() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context
@@ -156,6 +164,7 @@ block3(v3):
     fn what_nested_loops_hand_around_is_no_parameter() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context

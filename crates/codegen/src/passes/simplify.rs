@@ -4,27 +4,31 @@
 //! and into the offsets of loads and stores, and extensions of what is extended already go.
 
 use super::bits::{Bits, size_bits};
-use super::clear_unreachable;
 use super::substitution::Substitution;
+use super::{Analysis, Changes, clear_unreachable};
 use crate::fold::{fold_bin, fold_cond, fold_sign_extend, mask, net_bits, swap_for, width_bits};
-use crate::ir::{BinOp, Block, Cfg, Cond, Function, Inst, Op, Operand, Size, Table, Terminator, Value, Width};
+use crate::ir::{BinOp, Block, Cond, Function, Inst, Op, Operand, Size, Table, Terminator, Value, Width};
 use bpfasm_isa::Endian;
 
-pub(super) fn run(function: &mut Function, endian: Endian) -> bool {
-    let cfg = Cfg::new(function);
-    clear_unreachable(function, &cfg);
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
+    let endian = analysis.endian;
+    let cfg = analysis.cfg(function);
+    clear_unreachable(function, cfg);
     let mut pass = Simplify {
         endian,
         bits: Bits::new(function),
         shapes: Table::filled(Shape::Other, function.value_count as usize),
         substitution: Substitution::new(function),
-        changed: false,
+        changes: Changes::NONE,
     };
     for &block in cfg.order() {
-        pass.bits.enter(function, &cfg, block);
+        pass.bits.enter(function, cfg, block);
         pass.block(function, block);
     }
-    pass.changed
+    if pass.changes.touches(Changes::EDGES) {
+        analysis.edges_changed();
+    }
+    pass.changes
 }
 
 /// How a value was made, where a user of it may want to know.
@@ -52,7 +56,7 @@ struct Simplify {
     bits: Bits,
     shapes: Table<Value, Shape>,
     substitution: Substitution,
-    changed: bool,
+    changes: Changes,
 }
 
 impl Simplify {
@@ -61,8 +65,9 @@ impl Simplify {
         data.insts.retain_mut(|inst| self.inst(inst));
         data.term.for_each_operand(|operand| *operand = self.operand(*operand));
         if let Some(term) = self.terminator(&data.term) {
+            let kind = if matches!(term, Terminator::Jump { .. }) { Changes::EDGES } else { Changes::CODE };
             data.term = term;
-            self.changed = true;
+            self.changes = self.changes.and(kind);
         }
     }
 
@@ -85,16 +90,20 @@ impl Simplify {
                 Some(Outcome::Do(simpler)) => op = simpler,
                 Some(Outcome::Is(operand)) => {
                     self.substitution.replace(inst.result, operand);
-                    self.changed = true;
+                    self.changes = self.changes.and(Changes::CODE);
                     return false;
                 }
             }
         }
-        self.changed |= op != inst.op;
-        inst.op = op;
+        if op != inst.op {
+            self.changes = self.changes.and(Changes::CODE);
+            inst.op = op;
+        }
         self.bits.define(inst.result, &op);
         self.shapes[inst.result] = match op {
-            Op::Bin { op: BinOp::Add, width: Width::W64, a: Operand::Value(a), b: Operand::Const(b) } => Shape::Sum(a, b),
+            Op::Bin { op: BinOp::Add, width: Width::W64, a: Operand::Value(a), b: Operand::Const(b) } => {
+                Shape::Sum(a, b)
+            }
             Op::Bin { op: BinOp::And, width: Width::W64, a, b: Operand::Const(b) } => Shape::Masked(a, b),
             Op::NetSwap { size, a } => Shape::Swapped(size, a),
             _ => Shape::Other,
@@ -110,7 +119,9 @@ impl Simplify {
         match *op {
             Op::Bin { op, width, a, b } => self.bin(op, width, a, b),
             Op::NetSwap { size, a } => self.net_swap(size, a),
-            Op::SignExtend { from, a: Operand::Const(a) } => Some(Outcome::Is(Operand::Const(fold_sign_extend(from, a)))),
+            Op::SignExtend { from, a: Operand::Const(a) } => {
+                Some(Outcome::Is(Operand::Const(fold_sign_extend(from, a))))
+            }
             Op::SignExtend { from, a } if self.bits.operand(a) < size_bits(from) => Some(Outcome::Is(a)),
             Op::Load { space, size, base, off } => {
                 let (base, off) = self.address(base, off)?;
@@ -287,7 +298,7 @@ mod tests {
 
     #[track_caller]
     fn little(before: &str, after: &str) {
-        becomes(|function| super::run(function, Endian::Little), before, after);
+        becomes(super::run, Endian::Little, before, after);
     }
 
     /// What an operation on `v0`, of 64 bits, and `v1`, of 16, becomes.
@@ -363,7 +374,7 @@ block0:
                 "block0:\n  v0 = context\n  v1 = load.h packet v0 + 0\n  v2 = net_swap.h v1\n  {term}\nblock1:\n  return 1\nblock2:\n  return v2"
             )
         };
-        becomes(|function| super::run(function, endian), &around(before), &around(after));
+        becomes(super::run, endian, &around(before), &around(after));
     }
 
     #[test]
@@ -392,7 +403,8 @@ block0:
     #[test]
     fn big_endian_targets_have_nothing_to_swap() {
         becomes(
-            |function| super::run(function, Endian::Big),
+            super::run,
+            Endian::Big,
             "
 block0:
   v0 = context

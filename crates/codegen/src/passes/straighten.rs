@@ -7,14 +7,24 @@
 //! - Blocks are stored in reverse postorder.
 
 use super::substitution::Substitution;
+use super::{Analysis, Changes};
 use crate::ir::{Block, BlockData, Cfg, Function, Operand, Table, Terminator};
 
-pub(super) fn run(function: &mut Function) -> bool {
-    let mut changed = thread(function);
-    let cfg = Cfg::new(function);
-    changed |= merge(function, &cfg);
-    changed |= compact(function);
-    changed
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
+    let mut changes = Changes::NONE;
+    if thread(function) {
+        changes = changes.and(Changes::EDGES).and(Changes::CODE);
+        analysis.edges_changed();
+    }
+    let merged = merge(function, analysis.cfg(function));
+    if merged != Changes::NONE {
+        changes = changes.and(merged);
+        analysis.edges_changed();
+    }
+    if compact(function, analysis.cfg(function)) {
+        analysis.edges_changed();
+    }
+    changes
 }
 
 /// Redirects edges past empty blocks.
@@ -83,9 +93,9 @@ fn returned_params(function: &Function) -> Table<Block, Option<usize>> {
 }
 
 /// Joins blocks with their only predecessors.
-fn merge(function: &mut Function, cfg: &Cfg) -> bool {
+fn merge(function: &mut Function, cfg: &Cfg) -> Changes {
     let mut substitution = Substitution::new(function);
-    let mut changed = false;
+    let mut changes = Changes::NONE;
     for &block in cfg.order() {
         // The block whose end `block` has by now.
         let mut last = block;
@@ -104,16 +114,16 @@ fn merge(function: &mut Function, cfg: &Cfg) -> bool {
             data.insts.extend(next.insts);
             data.term_loc = next.term_loc;
             last = target;
-            changed = true;
+            changes = Changes::EDGES.and(Changes::CODE);
         }
     }
     substitution.apply(function);
-    changed
+    changes.add_if(Changes::VALUES, !substitution.is_empty());
+    changes
 }
 
 /// Stores the reachable blocks alone, in reverse postorder.
-fn compact(function: &mut Function) -> bool {
-    let cfg = Cfg::new(function);
+fn compact(function: &mut Function, cfg: &Cfg) -> bool {
     if cfg.order().len() == function.blocks.len() && cfg.order().is_sorted() {
         return false;
     }
@@ -135,11 +145,13 @@ fn compact(function: &mut Function) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::test::becomes;
+    use bpfasm_isa::Endian;
 
     #[test]
     fn edges_skip_empty_blocks_and_chains_become_one() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context
@@ -177,6 +189,7 @@ block3:
     fn a_branch_that_agrees_with_itself_is_a_jump() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context
@@ -196,6 +209,7 @@ block0:
     fn a_jump_to_a_return_returns() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context
@@ -229,10 +243,13 @@ block1:
   jump block1
 block2:
   return 0";
-        becomes(super::run, circle, circle);
+        becomes(super::run, Endian::Little, circle, circle);
         becomes(
             super::run,
-            &circle.replace("  jump block1\n", "  jump block3\n").replace("return 0", "return 0\nblock3:\n  jump block1"),
+            Endian::Little,
+            &circle
+                .replace("  jump block1\n", "  jump block3\n")
+                .replace("return 0", "return 0\nblock3:\n  jump block1"),
             circle,
         );
     }

@@ -7,19 +7,24 @@
 //! A block whose values are used in other blocks is never merged. For the rest, whatever the blocks below use is defined above each of
 //! the merged ones, because all of them lead there.
 
+use super::{Analysis, Changes};
 use crate::ir::{Block, BlockData, Cfg, Function, Op, Operand, Table, Terminator, Value};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hash::{Hash, Hasher};
 
-pub(super) fn run(function: &mut Function) -> bool {
-    let cfg = Cfg::new(function);
-    let mut merger = Merger::new(function, &cfg);
-    merger.find(function, &cfg);
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
+    let cfg = analysis.cfg(function);
+    let mut merger = Merger::new(function, cfg);
+    merger.find(function, cfg);
     // Both find work: neither may be skipped.
     let merged = merger.redirect(function);
     let shared = share_returns(function, cfg.order().iter().copied().filter(|&block| merger.leaders[block] == block));
-    merged || shared
+    if !merged && !shared {
+        return Changes::NONE;
+    }
+    analysis.edges_changed();
+    Changes::EDGES
 }
 
 /// Who returns a constant.
@@ -180,7 +185,11 @@ impl Merger {
             && std::mem::discriminant(&data_a.term) == std::mem::discriminant(&data_b.term)
             && condition(&data_a.term) == condition(&data_b.term)
             && (0..data_a.insts.len()).all(|at| ops(a, data_a, at) == ops(b, data_b, at))
-            && data_a.term.successors().map(|to| self.leaders[to]).eq(data_b.term.successors().map(|to| self.leaders[to]))
+            && data_a
+                .term
+                .successors()
+                .map(|to| self.leaders[to])
+                .eq(data_b.term.successors().map(|to| self.leaders[to]))
             && operands(a, &data_a.term) == operands(b, &data_b.term)
     }
 }
@@ -212,11 +221,13 @@ impl Hasher for Fold {
 #[cfg(test)]
 mod tests {
     use super::super::test::becomes;
+    use bpfasm_isa::Endian;
 
     #[test]
     fn equal_tails_become_one() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context
@@ -274,7 +285,7 @@ block4:
   return v1
 block5:
   return v2";
-        becomes(super::run, text, text);
+        becomes(super::run, Endian::Little, text, text);
     }
 
     #[test]
@@ -295,13 +306,14 @@ block5:
   branch.eq32 v0, 5, block3, block6
 block6:
   return v0";
-        becomes(super::run, text, text);
+        becomes(super::run, Endian::Little, text, text);
     }
 
     #[test]
     fn returns_of_a_constant_are_shared() {
         becomes(
             super::run,
+            Endian::Little,
             "
 block0:
   v0 = context

@@ -8,6 +8,7 @@
 //! numbers, and `k` must be small.
 
 use super::bits::Bits;
+use super::{Analysis, Changes};
 use crate::fold::fold_bin;
 use crate::ir::{
     BinOp, Block, Cfg, Cond, Effect, Function, Inst, Op, Operand, Size, Space, Table, Terminator, Value, Width,
@@ -20,17 +21,25 @@ const MAX_OPEN: usize = 8;
 /// `kernel/bpf/verifier.c`).
 const MAX_REACH: u64 = 0xffff;
 
-pub(super) fn run(function: &mut Function) -> bool {
-    let cfg = Cfg::new(function);
-    let pointers = Pointers::new(function, &cfg);
+pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
+    // Less than two comparisons are nothing to take together.
+    if function.blocks.values().filter(|data| comparison(&data.term).is_some()).nth(1).is_none() {
+        return Changes::NONE;
+    }
+    let cfg = analysis.cfg(function);
+    let pointers = Pointers::new(function, cfg);
     let mut visited = Table::filled(false, function.blocks.len());
     let mut changed = false;
     for &block in cfg.order() {
         if !visited[block] && pointers.check(function, block).is_some() {
-            changed |= widen_from(function, &cfg, &pointers, &mut visited, block);
+            changed |= widen_from(function, cfg, &pointers, &mut visited, block);
         }
     }
-    changed
+    if !changed {
+        return Changes::NONE;
+    }
+    analysis.edges_changed();
+    Changes::EDGES.and(Changes::CODE)
 }
 
 /// `base + reach > end`: goes to `fail`, else to `pass`.
@@ -115,6 +124,18 @@ fn extend(function: &mut Function, block: Block, check: &Check, reach: u64) {
     };
 }
 
+/// A branch that may be a check: what is greater, than what, where it leads then, and where else.
+fn comparison(term: &Terminator) -> Option<(Operand, Operand, Block, Block)> {
+    let &Terminator::Branch { cond, width: Width::W64, a, b, then, otherwise } = term else { return None };
+    match cond {
+        Cond::Gt => Some((a, b, then, otherwise)),
+        Cond::Le => Some((a, b, otherwise, then)),
+        Cond::Lt => Some((b, a, then, otherwise)),
+        Cond::Ge => Some((b, a, otherwise, then)),
+        _ => None,
+    }
+}
+
 /// What is known of the values that checks compare.
 struct Pointers {
     /// For a sum of a value and a constant, the two.
@@ -136,7 +157,9 @@ impl Pointers {
                 Op::Bin { op: BinOp::Add, width: Width::W64, a, b } => near(a) && small(b) || near(b) && small(a),
                 _ => false,
             };
-            if let Op::Bin { op: BinOp::Add, width: Width::W64, a: Operand::Value(base), b: Operand::Const(k) } = inst.op {
+            if let Op::Bin { op: BinOp::Add, width: Width::W64, a: Operand::Value(base), b: Operand::Const(k) } =
+                inst.op
+            {
                 pointers.sums[inst.result] = Some((base, k));
             }
         }
@@ -145,22 +168,14 @@ impl Pointers {
 
     /// The check that `block` ends with.
     fn check(&self, function: &Function, block: Block) -> Option<Check> {
-        let Terminator::Branch { cond, width: Width::W64, a, b, then, otherwise } = function.blocks[block].term else {
-            return None;
-        };
-        let (limit, end, fail, pass) = match cond {
-            Cond::Gt => (a, b, then, otherwise),
-            Cond::Le => (a, b, otherwise, then),
-            Cond::Lt => (b, a, then, otherwise),
-            Cond::Ge => (b, a, otherwise, then),
-            _ => return None,
-        };
+        let (limit, end, fail, pass) = comparison(&function.blocks[block].term)?;
         let (mut base, mut reach) = self.sums[limit.as_value()?]?;
         while let Some((inner, k)) = self.sums[base] {
             base = inner;
             reach = fold_bin(BinOp::Add, Width::W64, reach, k)?;
         }
-        let is_check = self.is_near[base] && reach <= MAX_REACH && fail != pass && function.blocks[fail].params.is_empty();
+        let is_check =
+            self.is_near[base] && reach <= MAX_REACH && fail != pass && function.blocks[fail].params.is_empty();
         is_check.then_some(Check { base: Operand::Value(base), reach, end, fail, pass })
     }
 }
@@ -168,6 +183,7 @@ impl Pointers {
 #[cfg(test)]
 mod tests {
     use super::super::test::becomes;
+    use bpfasm_isa::Endian;
 
     const TWO_CHECKS: &str = "
 block0:
@@ -192,6 +208,7 @@ block4:
     fn the_first_check_looks_as_far_as_the_second() {
         becomes(
             super::run,
+            Endian::Little,
             TWO_CHECKS,
             "
 block0:
@@ -218,11 +235,7 @@ block4:
     #[test]
     fn a_check_that_says_less_goes() {
         let text = TWO_CHECKS.replace("v2, 34", "v3, 0");
-        becomes(
-            super::run,
-            &text,
-            &text.replace("branch.le64 v5, v1, block3, block4", "jump block3"),
-        );
+        becomes(super::run, Endian::Little, &text, &text.replace("branch.le64 v5, v1, block3, block4", "jump block3"));
     }
 
     #[test]
@@ -230,10 +243,10 @@ block4:
         let stays = |from: &str, to: &str| {
             let text = TWO_CHECKS.replace(from, to);
             assert_ne!(text, TWO_CHECKS);
-            becomes(super::run, &text, &text);
+            becomes(super::run, Endian::Little, &text, &text);
         };
         let other_exit = TWO_CHECKS.replace("v4, 8, block4", "v4, 8, block5") + "\nblock5:\n  return 1";
-        becomes(super::run, &other_exit, &other_exit);
+        becomes(super::run, Endian::Little, &other_exit, &other_exit);
         stays("v4 = load.h packet v2 + 12", "v4 = call ktime_get_ns()");
         stays("v5 = add64 v2, 34", "v5 = add64 v2, 34\n  store.w packet v2 + 0, 0");
         stays("v2 = load.w context", "v2 = load.dw context");

@@ -11,7 +11,12 @@ pub(super) struct Context {
     allocator: ra::Ctx,
 }
 
-/// A function in regalloc2's terms. Lists of all blocks or instructions follow one another in one vector; `*_ends` say where.
+/// A function in regalloc2's terms.
+///
+/// regalloc2 wants no critical edges. Those that the machine IR has lead to blocks where no value is wanted, so they do not matter to an
+/// allocation and are kept from it: such a block is shown one edge into it, or all that are not critical.
+///
+/// Lists of all blocks or instructions follow one another in one vector; `*_ends` say where.
 struct View<'f> {
     function: &'f mir::Function,
     operands: Vec<ra::Operand>,
@@ -76,8 +81,18 @@ impl<'f> View<'f> {
             inst.operands(|op| view.operands.push(operand(op)));
             view.operand_ends.push(end(&view.operands));
         }
+        let mut shown = vec![false; blocks];
+        for block in function.blocks().filter(|&block| function.succs(block).count() == 1) {
+            function.succs(block).for_each(|to| shown[to.0 as usize] = true);
+        }
         for block in function.blocks() {
-            view.succs.extend(function.succs(block).map(|to| ra::Block::new(to.0 as usize)));
+            let is_branch = function.succs(block).count() > 1;
+            for to in function.succs(block) {
+                let is_shown = std::mem::replace(&mut shown[to.0 as usize], true);
+                if !(is_branch && is_shown && function.returns_constant(to)) {
+                    view.succs.push(ra::Block::new(to.0 as usize));
+                }
+            }
             view.succ_ends.push(end(&view.succs));
             view.params.extend(function.params(block).iter().copied().map(vreg));
             view.param_ends.push(end(&view.params));

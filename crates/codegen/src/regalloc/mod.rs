@@ -7,6 +7,7 @@ mod checker;
 
 use crate::select::mir::{self, InstIx};
 use bpfasm_isa::Reg;
+use std::cell::Cell;
 
 /// Where a value is between instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +56,25 @@ impl Allocation {
     }
 }
 
-/// What an allocation can reuse of the one before.
-#[derive(Default)]
-pub(crate) struct Context(adapter::Context);
+/// The largest function after which the allocator's memory is kept for the next one, in instructions.
+const KEPT_INSTS: usize = 8192;
+
+thread_local! {
+    /// The memory of the last allocation of this thread: most programs are small, and making it anew would take as long as using it.
+    static CONTEXT: Cell<Option<Box<adapter::Context>>> = const { Cell::new(None) };
+}
 
 /// Allocates registers.
 ///
 /// # Errors
 /// What the allocator or, in debug builds and tests, the checker has to say: either is a mistake of this crate.
-pub(crate) fn allocate(function: &mir::Function, context: &mut Context) -> Result<Allocation, String> {
-    let allocation = adapter::allocate(function, &mut context.0)?;
-    if cfg!(any(debug_assertions, test, feature = "fuzz")) {
+pub(crate) fn allocate(function: &mir::Function) -> Result<Allocation, String> {
+    let mut context = CONTEXT.take().unwrap_or_default();
+    let allocation = adapter::allocate(function, &mut context)?;
+    if function.inst_count() <= KEPT_INSTS {
+        CONTEXT.set(Some(context));
+    }
+    if cfg!(any(debug_assertions, feature = "fuzz")) {
         checker::check(function, &allocation).map_err(|error| error.to_string())?;
     }
     Ok(allocation)

@@ -157,11 +157,8 @@ impl Select<'_> {
 
     /// The instruction of a branch, and whether its successors change places.
     pub(super) fn branch(&mut self, cond: Cond, width: Width, a: Operand, b: Operand) -> (Inst, bool) {
-        let (cond, a, b) = if a.as_value().is_none() && b.as_value().is_some() {
-            (cond.swapped(), b, a)
-        } else {
-            (cond, a, b)
-        };
+        let (cond, a, b) =
+            if a.as_value().is_none() && b.as_value().is_some() { (cond.swapped(), b, a) } else { (cond, a, b) };
         // v1 lacks the jumps on less; their opposites do.
         let is_less = matches!(cond, Cond::Lt | Cond::Le | Cond::SLt | Cond::SLe);
         let inverted = is_less && self.options.cpu < CpuLevel::V2;

@@ -1,7 +1,8 @@
 //! Machine IR: BPF instructions whose registers are virtual, still in SSA form.
 //!
 //! # Invariants
-//! - No edge is critical. Blocks are in the order of the code to be, a block after all that dominate it.
+//! - No edge is critical, but those to blocks that return a constant ([`Function::returns_constant`]), of which a branch has at most
+//!   one. Blocks are in the order of the code to be, a block after all that dominate it.
 //! - A block ends in its one [`Inst::Jump`], [`Inst::Branch`] or [`Inst::Exit`]. Only a jump has arguments.
 //! - What an instruction reads and writes is said by [`Inst::operands`] and [`Inst::clobbers`] alone.
 
@@ -202,7 +203,14 @@ fn len<T>(items: &[T]) -> u32 {
 impl Function {
     /// A function without code, whose stack slots take `frame_bytes`.
     pub(crate) fn new(frame_bytes: u16) -> Function {
-        Function { insts: Vec::new(), locs: Vec::new(), blocks: Vec::new(), vregs: Vec::new(), vreg_count: 0, frame_bytes }
+        Function {
+            insts: Vec::new(),
+            locs: Vec::new(),
+            blocks: Vec::new(),
+            vregs: Vec::new(),
+            vreg_count: 0,
+            frame_bytes,
+        }
     }
 
     /// A virtual register that nothing defines yet.
@@ -276,6 +284,12 @@ impl Function {
     /// The instructions of a block; the last one ends it.
     pub(crate) fn block_insts(&self, block: MachBlock) -> Range<u32> {
         self.info(block).insts.clone()
+    }
+
+    /// Whether a block does nothing but return a constant: no value is wanted there, wherever control comes from.
+    pub(crate) fn returns_constant(&self, block: MachBlock) -> bool {
+        let BlockInfo { insts, params, .. } = self.info(block);
+        params.is_empty() && matches!(slice(&self.insts, insts), [Inst::Const { .. }, Inst::Exit { .. }])
     }
 
     pub(crate) fn params(&self, block: MachBlock) -> &[VReg] {

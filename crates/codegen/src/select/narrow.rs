@@ -16,13 +16,7 @@ pub(super) fn sign_extension_shift(from: Size) -> u8 {
 
 impl Select<'_> {
     /// A 32-bit operation in 64 bits.
-    pub(super) fn bin_in_64(
-        &mut self,
-        result: Value,
-        op: BinOp,
-        a: Operand,
-        b: Operand,
-    ) -> Result<(), Error> {
+    pub(super) fn bin_in_64(&mut self, result: Value, op: BinOp, a: Operand, b: Operand) -> Result<(), Error> {
         let alu = self.alu_op(op)?;
         let needs_cut = !self.is_narrow_result(op, a, b);
         let left = match op {
@@ -57,7 +51,9 @@ impl Select<'_> {
             BinOp::Div | BinOp::Mod | BinOp::Rsh => true,
             // A mask is sign-extended; what it masks has to be short.
             BinOp::And => self.is_narrow(a) || self.number(b).is_none() && self.is_narrow(b),
-            BinOp::Or | BinOp::Xor => self.is_narrow(a) && self.is_narrow(b) && self.number(b).is_none_or(|n| low(n) >= 0),
+            BinOp::Or | BinOp::Xor => {
+                self.is_narrow(a) && self.is_narrow(b) && self.number(b).is_none_or(|n| low(n) >= 0)
+            }
             _ => false,
         }
     }

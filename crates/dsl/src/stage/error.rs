@@ -79,28 +79,15 @@ pub enum StageErrorKind {
         message: String,
     },
     /// A second run of the same path did something else.
-    #[error("staging is not deterministic: {now} here, but {before} at {earlier} in an earlier run of the same path")]
-    NotDeterministic {
-        /// What happened now.
-        now: String,
-        /// What the recorded run did.
-        before: String,
-        /// Where the recorded run did it.
-        earlier: Place,
-    },
+    #[error("staging is not deterministic: {}", .0.describe("an earlier run of the same path did"))]
+    NotDeterministic(Box<Mismatch>),
     /// Two paths that join went on differently.
     #[error(
-        "host state differs between two paths that join: {now} here, but the other path had {before} at {earlier}\n  \
-         help: a `Cell`, a `RefCell` or a static changed under a condition on a kernel value; use a `mut` variable instead"
+        "host state differs between two paths that join: {}\n  \
+         help: a `Cell`, a `RefCell` or a static changed under a condition on a kernel value; use a `mut` variable instead",
+        .0.describe("the other path did")
     )]
-    HostStateDiffers {
-        /// What this path does.
-        now: String,
-        /// What the path recorded before did.
-        before: String,
-        /// Where the recorded path did it.
-        earlier: Place,
-    },
+    HostStateDiffers(Box<Mismatch>),
     /// An offset known while staging lies outside of any packet.
     #[error("offset {offset} lies outside of any packet; offsets go from 0 to 65535")]
     Offset {
@@ -110,6 +97,23 @@ pub enum StageErrorKind {
     /// A loop over a kernel value never met its own start again.
     #[error("a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again")]
     EndlessLoop,
+}
+
+/// A step that should have been another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What this run does.
+    pub now: String,
+    /// What the recorded run did.
+    pub before: String,
+    /// Where the recorded run did it.
+    pub earlier: Place,
+}
+
+impl Mismatch {
+    fn describe(&self, who: &str) -> String {
+        format!("{} here, but {who} {} at {}", self.now, self.before, self.earlier)
+    }
 }
 
 impl StageErrorKind {

@@ -38,6 +38,7 @@ impl Memory {
     }
 
     /// Takes the effect of the operation that defines `result`.
+    #[inline]
     pub fn apply(&mut self, effect: Effect, result: Value) {
         let version = result.0 * 2 + 1;
         match effect {
@@ -55,6 +56,9 @@ impl Memory {
 
     /// Which spaces changed since `before`, as a bit set.
     pub fn changed_since(&self, before: &Memory) -> u8 {
+        if self.versions == before.versions {
+            return 0; // a packet that moved changed its contents too
+        }
         let contents = (0..4).filter(|&i| self.versions[i] != before.versions[i]).fold(0, |set, i| set | 1 << i);
         if self.generation == before.generation { contents } else { contents | MOVED }
     }
@@ -158,7 +162,14 @@ impl Knowledge {
         self.places.explored = Some(Explored { then, others: (otherwise.index() + 1, blocks) });
     }
 
+    /// How many blocks the path went through, without those that it left to join others.
+    #[inline]
+    pub fn depth(&self) -> usize {
+        self.places.path.len()
+    }
+
     /// The path goes on in `block`.
+    #[inline]
     pub fn enter(&mut self, block: Block) {
         let Places { on_path, path, .. } = &mut self.places;
         if on_path.len() <= block.index() {

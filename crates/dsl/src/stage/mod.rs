@@ -15,13 +15,14 @@ mod session;
 mod trace;
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 
 use bpfasm_codegen::ir::{Cond, Function, Loc, Op, Operand, StackSlot, Width};
 
-pub use error::{Place, StageError, StageErrorKind};
+pub use error::{Mismatch, Place, StageError, StageErrorKind};
 pub(crate) use session::Session;
 pub use session::Scope;
-pub(crate) use session::JoinKind;
+pub(crate) use session::{JoinAt, JoinKind};
 
 /// Bounds of one staging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Default for Limits {
 }
 
 thread_local! {
-    static SESSION: RefCell<Option<Box<Session>>> = const { RefCell::new(None) };
+    /// The staging under way. What has no destructor is reached without a look at whether the thread is ending; [`Restore`] empties it.
+    static SESSION: RefCell<ManuallyDrop<Option<Box<Session>>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Stages a function: runs `body` once per path and gives the graph.
@@ -49,8 +51,7 @@ thread_local! {
 /// # Errors
 /// [`StageError`] where the program breaks a rule of staging, or panics.
 pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<Function, StageError> {
-    let outer = SESSION.replace(Some(Box::new(Session::new(limits, loc))));
-    let restore = Restore(Some(outer));
+    let restore = Restore(exchange(Some(Box::new(Session::new(limits, loc)))));
     loop {
         let result = panics::catch(body);
         let more = with(|session| session.end_run(result, loc));
@@ -58,33 +59,43 @@ pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Res
             break;
         }
     }
-    let session = SESSION.take();
+    let session = exchange(None);
     drop(restore);
     session.expect("the session that this call began").finish()
 }
 
+/// Puts a session in the place of this thread's.
+fn exchange(session: Option<Box<Session>>) -> Option<Box<Session>> {
+    ManuallyDrop::into_inner(SESSION.replace(ManuallyDrop::new(session)))
+}
+
 /// Puts the session back that was there before, however staging ends.
-struct Restore(Option<Option<Box<Session>>>);
+struct Restore(Option<Box<Session>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            SESSION.replace(outer);
-        }
+        drop(exchange(self.0.take()));
     }
 }
 
 /// Runs `f` on the session of this thread.
+#[inline]
 #[track_caller]
 pub(crate) fn with<T>(f: impl FnOnce(&mut Session) -> T) -> T {
     let caller = Loc::from(core::panic::Location::caller());
-    SESSION.with_borrow_mut(|session| match session {
+    SESSION.with_borrow_mut(|session| match &mut **session {
         Some(session) => f(session),
-        None => panic!("a kernel value was used outside of a program, at {caller}"),
+        None => no_session(caller),
     })
 }
 
+#[cold]
+fn no_session(caller: Loc) -> ! {
+    panic!("a kernel value was used outside of a program, at {caller}")
+}
+
 /// Emits an operation and gives its result.
+#[inline]
 #[track_caller]
 pub(crate) fn emit(op: Op) -> Operand {
     let loc = Loc::from(core::panic::Location::caller());
@@ -92,6 +103,7 @@ pub(crate) fn emit(op: Op) -> Operand {
 }
 
 /// Splits the path on a comparison and tells which way this run goes.
+#[inline]
 #[track_caller]
 pub(crate) fn fork(cond: Cond, width: Width, a: Operand, b: Operand) -> bool {
     let loc = Loc::from(core::panic::Location::caller());
@@ -109,6 +121,7 @@ pub(crate) fn scratch(nth: usize, bytes: u16) -> StackSlot {
 
 /// The join point that begins here.
 #[doc(hidden)]
+#[inline]
 #[track_caller]
 pub fn scope() -> Scope {
     with(|session| session.scope())
@@ -116,9 +129,19 @@ pub fn scope() -> Scope {
 
 /// Whether the path split since `scope`: only then is there anything to join.
 #[doc(hidden)]
+#[inline]
 #[track_caller]
 pub fn forked_since(scope: &Scope) -> bool {
-    with(|session| session.forked_since(scope))
+    with(|session| session.forked_since(scope, 0))
+}
+
+/// Whether the path split more than once since `scope`, which began a condition whose one arm never ends: after a single split only the
+/// other arm goes on, and there is nothing to join.
+#[doc(hidden)]
+#[inline]
+#[track_caller]
+pub fn forked_again_since(scope: &Scope) -> bool {
+    with(|session| session.forked_since(scope, 1))
 }
 
 mod panics {

@@ -3,13 +3,13 @@
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{
     BinOp, Block, BlockData, Cond, Effect, Entity, Function, Inst, Loc, NetConst, Op, Operand, Size, SlotData, Space,
-    StackSlot, Terminator, Width,
+    StackSlot, Terminator, Value, Width,
 };
 use rustc_hash::FxHashMap;
 
 use super::knowledge::{Knowledge, Memory};
-use super::trace::{BlockTrace, End, Event, JoinKey, Question, Traces, describe_op, describe_operand};
-use super::{Caught, Limits, StageError, StageErrorKind};
+use super::trace::{End, Event, JoinKey, Question, Traces, describe_op, describe_operand};
+use super::{Caught, Limits, Mismatch, StageError, StageErrorKind};
 
 /// How many steps a dead run may take before it counts as caught in a loop.
 const DEAD_STEPS: u32 = 1 << 20;
@@ -19,7 +19,19 @@ const DEAD_STEPS: u32 = 1 << 20;
 pub struct Scope {
     block: Block,
     position: u32,
+    /// How many blocks the path had gone through.
+    depth: usize,
     memory: Memory,
+}
+
+/// A join point in the source, and the host state with which a path reaches it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JoinAt {
+    /// Tells the join point from others.
+    pub site: u64,
+    /// A digest of the host state that makes continuations differ.
+    pub host: u64,
+    pub kind: JoinKind,
 }
 
 /// What kind of place joins.
@@ -77,15 +89,15 @@ pub(crate) fn decide(cond: Cond, width: Width, a: Operand, b: Operand) -> Option
 
 impl Session {
     pub fn new(limits: Limits, loc: Loc) -> Session {
-        let mut traces = Traces::new();
-        traces.push(BlockTrace::default());
+        let mut traces = Traces::default();
+        let entry = traces.add_block();
         let mut session = Session {
             function: Function::new(loc),
             traces,
             joins: FxHashMap::default(),
             knowledge: Knowledge::default(),
             pending: Vec::new(),
-            block: Block::new(0),
+            block: entry,
             position: 0,
             memory: Memory::new(),
             mode: Mode::Live,
@@ -136,7 +148,7 @@ impl Session {
             self.path_limit();
             return false;
         }
-        if let End::Fork { taken, then, otherwise, .. } = &mut self.traces[fork].end {
+        if let End::Fork { taken, then, otherwise, .. } = self.traces.end_mut(fork) {
             *taken = false;
             self.knowledge.take_up(*then, *otherwise, self.function.blocks.len());
         }
@@ -171,8 +183,8 @@ impl Session {
 
     fn path_limit(&mut self) {
         let mut forks: FxHashMap<(&str, u32), (usize, Loc)> = FxHashMap::default();
-        for trace in self.traces.values() {
-            if let End::Fork { loc, .. } = trace.end {
+        for end in self.traces.ends() {
+            if let End::Fork { loc, .. } = *end {
                 forks.entry((loc.file(), loc.line())).or_insert((0, loc)).0 += 1;
             }
         }
@@ -195,57 +207,56 @@ impl Session {
 
     /// The run does `now`, but the trace has something else at this point.
     fn mismatch(&mut self, now: String, loc: Loc) {
-        let trace = &self.traces[self.block];
-        let recorded = trace.events.get(self.position).map(Event::describe).or_else(|| trace.end.describe());
+        let recorded = self.traces.describe(self.block, self.position);
         let (before, earlier) = recorded.unwrap_or_else(|| ("nothing more".to_owned(), loc));
-        let earlier = earlier.into();
+        let mismatch = Box::new(Mismatch { now, before, earlier: earlier.into() });
         let kind = match self.mode {
-            Mode::Shadow => StageErrorKind::HostStateDiffers { now, before, earlier },
-            _ => StageErrorKind::NotDeterministic { now, before, earlier },
+            Mode::Shadow => StageErrorKind::HostStateDiffers(mismatch),
+            _ => StageErrorKind::NotDeterministic(mismatch),
         };
         self.fail(kind, loc);
     }
 
     /// The recorded event at the run's place, if there is one.
-    fn recorded(&self) -> Option<Event> {
-        self.traces[self.block].events.get(self.position).copied()
+    #[inline]
+    fn recorded(&self) -> Option<&Event> {
+        self.traces.event(self.block, self.position)
     }
 
     /// Whether the run is where the trace ends and it may build.
     fn at_open_end(&self) -> bool {
-        let trace = &self.traces[self.block];
-        self.position == trace.events.len() && trace.end == End::Open
+        self.traces.is_open_at(self.block, self.position)
     }
 
     fn record(&mut self, event: Event) {
-        self.traces[self.block].events.push(event);
+        self.traces.record(self.block, event);
         self.position += 1;
     }
 
+    /// Emits an operation and gives its result. What a replay does comes first: most steps of most runs are replayed.
+    #[inline]
     pub fn emit(&mut self, op: Op, loc: Loc) -> Operand {
-        if self.mode == Mode::Dead {
-            self.dead_step(loc);
-            return Operand::Const(0);
+        if self.mode != Mode::Dead
+            && let Some(&Event::Op { value, .. }) = self.recorded()
+            && self.traces.defines(&op, value)
+        {
+            self.position += 1;
+            self.memory.apply(op.effect(), value);
+            return Operand::Value(value);
         }
-        match self.recorded() {
-            Some(Event::Op { op: before, result, .. }) if before == op => {
-                self.position += 1;
-                if let Operand::Value(value) = result {
-                    self.memory.apply(op.effect(), value);
-                }
-                return result;
-            }
-            None if self.at_open_end() => {}
-            _ => {
-                self.mismatch(describe_op(&op), loc);
-                return Operand::Const(0);
-            }
+        self.emit_beyond(op, loc)
+    }
+
+    /// Emits an operation that is not the recorded one.
+    #[cold]
+    fn emit_beyond(&mut self, op: Op, loc: Loc) -> Operand {
+        match self.mode {
+            Mode::Dead => self.dead_step(loc),
+            _ if !self.at_open_end() => self.mismatch(describe_op(&op), loc),
+            Mode::Shadow => self.mode = Mode::Dead,
+            Mode::Live => return self.emit_new(op, loc),
         }
-        if self.mode == Mode::Shadow {
-            self.mode = Mode::Dead;
-            return Operand::Const(0);
-        }
-        self.emit_new(op, loc)
+        Operand::Const(0)
     }
 
     fn emit_new(&mut self, op: Op, loc: Loc) -> Operand {
@@ -255,7 +266,7 @@ impl Session {
         let value = match known {
             Some(value) => value,
             None => {
-                let value = self.function.new_value();
+                let value = self.new_value(Some(op));
                 if value.0 >= self.limits.operations {
                     self.fail(StageErrorKind::TooLong { limit: self.limits.operations }, loc);
                     return Operand::Const(0);
@@ -268,46 +279,46 @@ impl Session {
             }
         };
         self.memory.apply(effect, value);
-        self.record(Event::Op { op, result: Operand::Value(value), loc });
+        self.record(Event::Op { value, loc });
         Operand::Value(value)
     }
 
+    /// Splits the path on a comparison and tells which way this run goes.
+    #[inline]
     pub fn fork(&mut self, cond: Cond, width: Width, a: Operand, b: Operand, loc: Loc) -> bool {
-        if self.mode == Mode::Dead {
-            self.dead_step(loc);
-            return false;
-        }
         let question = match (a, b) {
             (Operand::Value(_), _) => Question { cond, width, a, b },
             _ => Question { cond: cond.swapped(), width, a: b, b: a },
         };
-        match self.recorded() {
-            Some(Event::Known { question: before, answer, .. }) if before == question => {
-                self.position += 1;
-                return answer;
-            }
-            None => {}
-            _ => {
-                self.mismatch(question.describe(), loc);
-                return false;
-            }
-        }
-        match self.traces[self.block].end {
-            End::Fork { question: before, then, otherwise, taken, .. } if before == question => {
-                let way = taken || self.mode == Mode::Shadow;
-                self.go(if way { then } else { otherwise });
-                way
-            }
-            End::Open if self.mode == Mode::Shadow => {
-                self.mode = Mode::Dead;
-                false
-            }
-            End::Open => self.fork_new(question, loc),
-            _ => {
-                self.mismatch(question.describe(), loc);
-                false
+        if self.mode != Mode::Dead {
+            match (self.recorded(), self.traces.end(self.block)) {
+                (Some(Event::Known { question: before, answer, .. }), _) if *before == question => {
+                    let answer = *answer;
+                    self.position += 1;
+                    return answer;
+                }
+                (None, End::Fork { question: before, then, otherwise, taken, .. }) if *before == question => {
+                    let way = *taken || self.mode == Mode::Shadow;
+                    let block = if way { *then } else { *otherwise };
+                    self.go(block);
+                    return way;
+                }
+                _ => {}
             }
         }
+        self.fork_beyond(question, loc)
+    }
+
+    /// Asks a question that is not the recorded one.
+    #[cold]
+    fn fork_beyond(&mut self, question: Question, loc: Loc) -> bool {
+        match self.mode {
+            Mode::Dead => self.dead_step(loc),
+            _ if !self.at_open_end() => self.mismatch(question.describe(), loc),
+            Mode::Shadow => self.mode = Mode::Dead,
+            Mode::Live => return self.fork_new(question, loc),
+        }
+        false
     }
 
     fn fork_new(&mut self, question: Question, loc: Loc) -> bool {
@@ -322,7 +333,7 @@ impl Session {
         let (then, otherwise) = (self.new_block(loc), self.new_block(loc));
         let Question { cond, width, a, b } = question;
         self.end_block(Terminator::Branch { cond, width, a, b, then, otherwise }, loc);
-        self.traces[self.block].end = End::Fork { question, then, otherwise, taken: true, loc };
+        *self.traces.end_mut(self.block) = End::Fork { question, then, otherwise, taken: true, loc };
         self.pending.push(self.block);
         self.knowledge.learn_answer(then, &question, true);
         self.knowledge.learn_answer(otherwise, &question, false);
@@ -331,8 +342,14 @@ impl Session {
     }
 
     fn new_block(&mut self, loc: Loc) -> Block {
-        self.traces.push(BlockTrace::default());
+        self.traces.add_block();
         self.function.blocks.push(BlockData::new(loc))
+    }
+
+    /// A value that `op` defines, or a block parameter.
+    fn new_value(&mut self, op: Option<Op>) -> Value {
+        self.traces.add_value(op);
+        self.function.new_value()
     }
 
     fn end_block(&mut self, term: Terminator, loc: Loc) {
@@ -341,6 +358,7 @@ impl Session {
         block.term_loc = loc;
     }
 
+    #[inline]
     fn go(&mut self, block: Block) {
         self.block = block;
         self.position = 0;
@@ -357,10 +375,10 @@ impl Session {
         if self.mode == Mode::Dead {
             return;
         }
-        match self.traces[self.block].end {
+        match *self.traces.end(self.block) {
             End::Open if self.mode == Mode::Live && self.at_open_end() => {
                 self.end_block(Terminator::Return(value), loc);
-                self.traces[self.block].end = End::Return { value, loc };
+                *self.traces.end_mut(self.block) = End::Return { value, loc };
             }
             End::Return { value: before, .. } if before == value && self.recorded().is_none() => {}
             End::Open if self.mode == Mode::Shadow && self.at_open_end() => {}
@@ -368,17 +386,25 @@ impl Session {
         }
     }
 
+    #[inline]
     pub fn scope(&self) -> Scope {
-        Scope { block: self.block, position: u32::try_from(self.position).unwrap_or(u32::MAX), memory: self.memory }
+        Scope {
+            block: self.block,
+            position: u32::try_from(self.position).unwrap_or(u32::MAX),
+            depth: self.knowledge.depth(),
+            memory: self.memory,
+        }
     }
 
-    /// Whether the path split since `scope`, or has nothing left to say.
-    pub fn forked_since(&self, scope: &Scope) -> bool {
-        self.mode == Mode::Dead || scope.block != self.block
+    /// Whether the path went through more than `blocks` blocks since `scope`, or has nothing left to say.
+    #[inline]
+    pub fn forked_since(&self, scope: &Scope, blocks: usize) -> bool {
+        self.mode == Mode::Dead || self.knowledge.depth() > scope.depth + blocks || self.knowledge.depth() < scope.depth
     }
 
     /// Joins this path with others that came from `scope`: `values` become the joined ones. Whether this path ends here.
-    pub fn join(&mut self, scope: &Scope, site: u64, host: u64, values: &mut [Operand], kind: JoinKind, loc: Loc) -> bool {
+    pub fn join(&mut self, scope: &Scope, join: JoinAt, values: &mut [Operand], loc: Loc) -> bool {
+        let JoinAt { site, host, kind } = join;
         if self.mode == Mode::Dead {
             self.dead_step(loc);
             return true;
@@ -392,29 +418,27 @@ impl Session {
         }
         let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let key = JoinKey { scope: (scope.block, scope.position), site, host, changed, values: count };
-        if self.recorded().is_some() {
-            self.mismatch("a join".to_owned(), loc);
-            return true;
-        }
-        match self.traces[self.block].end {
-            End::Join { key: before, target, .. } if before == key => {
+        match self.traces.end(self.block) {
+            End::Join { key: before, target, .. } if *before == key && self.recorded().is_none() => {
+                let target = *target;
                 if self.mode == Mode::Shadow && kind == JoinKind::Head && !self.shadow_enters(target) {
                     self.mode = Mode::Dead;
                     return true;
                 }
                 self.enter_join(scope, changed, target, values);
-                false
+                return false;
             }
-            End::Open if self.mode == Mode::Shadow => {
-                self.mode = Mode::Dead;
-                true
-            }
-            End::Open => self.join_new(scope, key, values, loc),
+            End::Open if self.at_open_end() => {}
             _ => {
                 self.mismatch("a join".to_owned(), loc);
-                true
+                return true;
             }
         }
+        if self.mode == Mode::Shadow {
+            self.mode = Mode::Dead;
+            return true;
+        }
+        self.join_new(scope, key, values, loc)
     }
 
     /// Notes that the shadowing run enters a loop's head; whether it is the first time.
@@ -431,14 +455,14 @@ impl Session {
             Some(&target) => (target, false),
             None => {
                 let target = self.new_block(loc);
-                let params = values.iter().map(|_| self.function.new_value()).collect();
+                let params = values.iter().map(|_| self.new_value(None)).collect();
                 self.function.blocks[target].params = params;
                 self.joins.insert(key, target);
                 (target, true)
             }
         };
         self.end_block(Terminator::Jump { target, args: values.to_vec() }, loc);
-        self.traces[self.block].end = End::Join { key, target, loc };
+        *self.traces.end_mut(self.block) = End::Join { key, target, loc };
         if !first {
             self.mode = Mode::Shadow;
             self.shadow_heads.clear();
@@ -488,7 +512,7 @@ impl Session {
             return true;
         }
         match self.recorded() {
-            Some(Event::Proven { base: before, bytes: proven, .. }) if (before, proven) == (base, bytes) => {
+            Some(Event::Proven { base: before, bytes: proven, .. }) if (*before, *proven) == (base, bytes) => {
                 self.position += 1;
                 return true;
             }

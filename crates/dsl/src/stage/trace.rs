@@ -1,6 +1,6 @@
 //! What a staging run did, block by block, so that a later run of the same path only has to follow it.
 
-use bpfasm_codegen::ir::{Block, Cond, Loc, Op, Operand, Table, Width};
+use bpfasm_codegen::ir::{Block, Cond, Loc, Op, Operand, Table, Value, Width};
 
 /// A comparison that a program asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,8 +14,8 @@ pub(crate) struct Question {
 /// One step inside a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// The program asked for `op` and got `result`, computed now or known from before.
-    Op { op: Op, result: Operand, loc: Loc },
+    /// The program asked for the operation that defines `value`, computed now or known from before.
+    Op { value: Value, loc: Loc },
     /// The program asked a question whose answer the path already implied.
     Known { question: Question, answer: bool, loc: Loc },
     /// The program asked for packet bytes that the path had already checked.
@@ -62,17 +62,6 @@ impl End {
     }
 }
 
-impl Event {
-    /// What it was and where, for messages.
-    pub fn describe(&self) -> (String, Loc) {
-        match self {
-            Event::Op { op, loc, .. } => (describe_op(op), loc),
-            Event::Known { question, loc, .. } => (question.describe(), loc),
-            Event::Proven { bytes, loc, .. } => (format!("the use of {bytes} packet bytes"), loc),
-        }
-    }
-}
-
 impl Question {
     /// The question in words.
     pub fn describe(&self) -> String {
@@ -94,18 +83,89 @@ pub(crate) fn describe_operand(operand: Operand) -> String {
     }
 }
 
-/// The trace of one block.
-#[derive(Clone, Debug)]
-pub(crate) struct BlockTrace {
-    pub events: Vec<Event>,
-    pub end: End,
-}
-
-impl Default for BlockTrace {
-    fn default() -> Self {
-        BlockTrace { events: Vec::new(), end: End::Open }
-    }
+/// The trace of one block: its events lie together, since a run that begins a block also ends it.
+#[derive(Clone, Copy, Debug)]
+struct BlockTrace {
+    first: usize,
+    len: usize,
+    end: End,
 }
 
 /// The traces of all blocks.
-pub(crate) type Traces = Table<Block, BlockTrace>;
+#[derive(Default)]
+pub(crate) struct Traces {
+    blocks: Table<Block, BlockTrace>,
+    events: Vec<Event>,
+    /// What defines each value; a block parameter has no definition.
+    definitions: Table<Value, Option<Op>>,
+}
+
+impl Traces {
+    /// Adds a block without a trace.
+    pub fn add_block(&mut self) -> Block {
+        self.blocks.push(BlockTrace { first: 0, len: 0, end: End::Open })
+    }
+
+    /// Adds a value.
+    pub fn add_value(&mut self, op: Option<Op>) -> Value {
+        self.definitions.push(op)
+    }
+
+    /// Adds an event to a block.
+    pub fn record(&mut self, block: Block, event: Event) {
+        let trace = &mut self.blocks[block];
+        if trace.len == 0 {
+            trace.first = self.events.len();
+        }
+        trace.len += 1;
+        self.events.push(event);
+    }
+
+    /// The event at a position of a block.
+    #[inline]
+    pub fn event(&self, block: Block, position: usize) -> Option<&Event> {
+        let trace = &self.blocks[block];
+        if position < trace.len { self.events.get(trace.first + position) } else { None }
+    }
+
+    /// Whether nothing is recorded from this position on.
+    pub fn is_open_at(&self, block: Block, position: usize) -> bool {
+        let trace = &self.blocks[block];
+        position == trace.len && trace.end == End::Open
+    }
+
+    /// How a block's trace ends.
+    #[inline]
+    pub fn end(&self, block: Block) -> &End {
+        &self.blocks[block].end
+    }
+
+    /// How a block's trace ends, to change.
+    pub fn end_mut(&mut self, block: Block) -> &mut End {
+        &mut self.blocks[block].end
+    }
+
+    /// How the traces of all blocks end.
+    pub fn ends(&self) -> impl Iterator<Item = &End> {
+        self.blocks.values().map(|trace| &trace.end)
+    }
+
+    /// Whether `op` defines `value`.
+    #[inline]
+    pub fn defines(&self, op: &Op, value: Value) -> bool {
+        self.definitions[value].as_ref() == Some(op)
+    }
+
+    /// What is recorded at a position, and where it was written, for messages.
+    pub fn describe(&self, block: Block, position: usize) -> Option<(String, Loc)> {
+        match self.event(block, position) {
+            None => self.end(block).describe(),
+            Some(Event::Op { value, loc }) => {
+                let op = self.definitions[*value].as_ref().map(describe_op);
+                Some((op.unwrap_or_else(|| format!("the value {value}")), loc))
+            }
+            Some(Event::Known { question, loc, .. }) => Some((question.describe(), loc)),
+            Some(Event::Proven { bytes, loc, .. }) => Some((format!("the use of {bytes} packet bytes"), loc)),
+        }
+    }
+}

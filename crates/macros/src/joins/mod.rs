@@ -6,6 +6,7 @@
 
 mod constants;
 mod mutated;
+mod shape;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -89,11 +90,11 @@ impl Rewriter {
         quote!(#root).into_iter().map(respan).collect()
     }
 
-    /// `value` as the program's answer.
+    /// `value` as the program's answer: notes its place first.
     fn returned(&self, value: &Expr) -> Expr {
         let span = value.span();
         let root = self.root_at(span);
-        parse_quote_spanned!(span=> #root::private::returns(#value))
+        parse_quote_spanned!(span=> { #root::private::returning(); #value })
     }
 
     fn site(&mut self) -> u64 {
@@ -141,12 +142,26 @@ impl Rewriter {
         all.extend_from_slice(variables);
         let join = self.join(span, false, &all, None);
         let ty = self.expected.take().map(|ty| quote!(: #ty));
+        let forked = if shape::one_arm_goes_on(expr) { quote!(forked_again_since) } else { quote!(forked_since) };
         parse_quote_spanned! {span=> {
             let #scope = #root::private::scope();
             #before
             let mut #value #ty = #expr;
-            if #root::private::forked_since(&#scope) #join
+            if #root::private::#forked(&#scope) #join
             #value
+        }}
+    }
+
+    /// A statement whose value nobody takes, with a join of `variables` behind it.
+    fn joined_statement(&mut self, expr: &Expr, variables: &[Ident]) -> Expr {
+        let span = expr.span();
+        let root = self.root.clone();
+        let scope = hidden("scope");
+        let join = self.join(span, false, variables, None);
+        parse_quote_spanned! {span=> {
+            let #scope = #root::private::scope();
+            #expr;
+            if #root::private::forked_since(&#scope) #join
         }}
     }
 
@@ -177,7 +192,16 @@ impl Rewriter {
             }
             Expr::ForLoop(ExprForLoop { label, pat, expr, body, .. }) => {
                 let (turn, iterator) = (hidden("turn"), hidden("iterator"));
-                let head = self.join(span, false, variables, Some((&iterator, &turn)));
+                let root = self.root.clone();
+                let mut head = self.join(span, false, variables, Some((&iterator, &turn)));
+                if !shape::continues(body) {
+                    // Every turn over a host iterator ends at the end of the body, where its paths have joined.
+                    head = quote_spanned! {span=> if {
+                        #[allow(unused_imports, reason = "which one serves depends on the type")]
+                        use #root::private::{JoinHost as _, JoinOpaque as _, JoinStaged as _};
+                        (&mut &mut &mut #root::private::Var(&mut #iterator)).is_staged()
+                    } #head};
+                }
                 let before = quote_spanned! {span=>
                     let mut #turn = 0u64;
                     let mut #iterator = ::core::iter::IntoIterator::into_iter(#expr);
@@ -278,6 +302,17 @@ impl VisitMut for Rewriter {
         self.variables.truncate(depth);
     }
 
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        match stmt {
+            Stmt::Expr(expr, Some(_)) if shape::may_fork(expr) => {
+                let variables = self.mutated(|found| found.expr(expr));
+                self.visit_expr_mut(expr);
+                *expr = self.joined_statement(expr, &variables);
+            }
+            other => visit_mut::visit_stmt_mut(self, other),
+        }
+    }
+
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         self.in_arm(arm, |rewriter, body| rewriter.visit_expr_mut(body));
     }
@@ -305,7 +340,7 @@ impl VisitMut for Rewriter {
                 }
             }
             Some(init) => {
-                let joins = init.diverge.is_none() && mutated::may_join(&init.expr, ty.is_some());
+                let joins = init.diverge.is_none() && shape::may_join(&init.expr, ty.is_some());
                 let variables = self.mutated(|found| found.expr(&init.expr));
                 self.expected = ty.clone();
                 self.visit_expr_mut(&mut init.expr);

@@ -8,10 +8,6 @@ use syn::{BinOp, Block, Expr, ExprAssign, ExprBinary, ExprMethodCall, ExprRefere
 const READERS: [&str; 12] =
     ["len", "is_empty", "iter", "get", "contains", "contains_key", "clone", "first", "last", "as_ref", "as_slice", "keys"];
 
-/// Methods whose result's type is for the code around them to say: a join on it would come before it is known.
-const INFERRED: [&str; 9] =
-    ["collect", "into", "parse", "try_into", "sum", "product", "unwrap_or_default", "default", "cast"];
-
 /// Collects the variables, out of some, that code may change.
 pub(crate) struct Mutated<'a> {
     candidates: &'a [Ident],
@@ -124,26 +120,5 @@ impl<'ast> Visit<'ast> for Mutated<'_> {
 
     fn visit_macro(&mut self, each: &'ast Macro) {
         self.words(each.tokens.clone());
-    }
-}
-
-/// Whether a join behind the initialiser of a `let` helps: it calls something that may split the path, and its type is known there.
-pub(crate) fn may_join(expr: &Expr, typed: bool) -> bool {
-    let calls = matches!(expr, Expr::Call(_) | Expr::MethodCall(_) | Expr::Binary(_) | Expr::Try(_));
-    calls && (typed || !is_inferred(expr))
-}
-
-fn is_inferred(expr: &Expr) -> bool {
-    match expr {
-        Expr::MethodCall(call) => {
-            let turbofish = call.turbofish.is_some();
-            (!turbofish && INFERRED.iter().any(|name| call.method == name)) || is_inferred(&call.receiver)
-        }
-        Expr::Call(call) => match &*call.func {
-            Expr::Path(path) => path.path.segments.last().is_some_and(|last| INFERRED.iter().any(|name| last.ident == name)),
-            _ => false,
-        },
-        Expr::Try(inner) => is_inferred(&inner.expr),
-        _ => false,
     }
 }

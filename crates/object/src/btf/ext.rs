@@ -1,7 +1,7 @@
 //! BTF.ext: which instruction belongs to which function and source line.
 //!
-//! Instructions are named by their offset in **bytes** from the start of an ELF section. For BPF_PROG_LOAD, which counts
-//! slots from the start of the program, see [`relocate`](crate::relocate).
+//! Instructions are named by their offset in **bytes** from the start of an ELF section. For BPF_PROG_LOAD, which
+//! counts slots from the start of the program, see [`relocate`](crate::relocate).
 //!
 //! # References
 //! `Documentation/bpf/btf.rst`, ".BTF.ext section"; `struct btf_ext_header` in libbpf.

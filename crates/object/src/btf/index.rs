@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 /// Cells looked at before a search gives up. A search that gives up costs a duplicate in the output, never time: chosen
 /// keys cannot make a table quadratic.
-const PROBES: usize = 16;
+const PROBES: usize = 32;
 
 /// Maps hashes to numbers; who owns the numbers says which are equal. Open addressing, at most half full.
 #[derive(Clone, Debug, Default)]

@@ -50,7 +50,10 @@ pub struct Kind(pub u32);
 /// Rows of `CONST = value, "NAME", first kernel, size-or-type word, words once, words for each element`. The names are
 /// those of `bpftool btf dump`.
 macro_rules! kinds {
-    ($($constant:ident = $value:literal, $name:literal, $major:literal $minor:literal, $size_or_type:ident, [$($once:ident)*], [$($each:ident)*];)*) => {
+    ($(
+        $constant:ident = $value:literal, $name:literal, $major:literal $minor:literal,
+        $size_or_type:ident, [$($once:ident)*], [$($each:ident)*];
+    )*) => {
         impl Kind {
             $(
                 #[doc = concat!("`", $name, "`, since Linux ", $major, ".", $minor, ".")]
@@ -80,7 +83,9 @@ macro_rules! kinds {
 
             pub(super) const fn shape(self) -> Option<&'static Shape> {
                 match self.0 {
-                    $($value => Some(&Shape { size_or_type: $size_or_type, once: &[$($once),*], each: &[$($each),*] }),)*
+                    $($value => {
+                        Some(&Shape { size_or_type: $size_or_type, once: &[$($once),*], each: &[$($each),*] })
+                    })*
                     _ => None,
                 }
             }

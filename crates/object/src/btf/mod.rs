@@ -73,8 +73,8 @@ impl fmt::Display for TypeId {
 
 /// Types and their names.
 ///
-/// Two are equal when they have equal types, by name, under the same ids; how their string tables are laid out, and what
-/// else is in them, does not count.
+/// Two are equal when they have equal types, by name, under the same ids; how their string tables are laid out, and
+/// what else is in them, does not count.
 #[derive(Clone, Default)]
 pub struct Btf {
     /// The records of all types, one after the other.

@@ -74,8 +74,14 @@ impl Strings {
         while let Some(rest) = self.bytes.get(self.indexed..)
             && let Some(length) = rest.iter().position(|&byte| byte == 0)
         {
-            if let (Some(text), Ok(offset)) = (rest.get(..length), u32::try_from(self.indexed)) {
-                self.index.insert(hash_bytes(text), offset);
+            if let (Some(text), Ok(offset)) = (rest.get(..length), u32::try_from(self.indexed))
+                && !text.is_empty()
+            {
+                let hash = hash_bytes(text);
+                let is_known = self.index.find(hash, |offset| self.at(offset) == Some(text)).is_some();
+                if !is_known {
+                    self.index.insert(hash, offset);
+                }
             }
             self.indexed += length + 1;
         }
@@ -98,6 +104,22 @@ mod tests {
         assert_eq!(strings.at(b), Some(&b"beta"[..]));
         assert_eq!(strings.at(12), None);
         assert!(strings.is(b, "beta") && !strings.is(b, "bet") && !strings.is(99, "x"));
+    }
+
+    /// Empty and repeated strings take no room in the index, where others would not find theirs.
+    #[test]
+    fn a_table_full_of_repetitions_is_not_repeated() {
+        let mut bytes = vec![0; 1000];
+        (0..1000).for_each(|_| bytes.extend_from_slice(b"same\0"));
+        (0..100).for_each(|n| bytes.extend_from_slice(&[b'a' + n % 10, b'0' + n / 10, 0]));
+        let mut strings = Strings::from_bytes(bytes.clone());
+        for n in 0..100 {
+            let text = [b'a' + n % 10, b'0' + n / 10];
+            let offset = strings.intern(core::str::from_utf8(&text).expect("ASCII")).expect("room");
+            assert_eq!(strings.at(offset), Some(&text[..]));
+        }
+        assert_eq!(strings.intern("same"), Ok(1000));
+        assert_eq!(strings.bytes(), bytes);
     }
 
     #[test]

@@ -185,7 +185,8 @@ impl<'a> File<'a> {
             return Ok(Vec::new());
         };
         let range = self.table(section, SYMBOL_BYTES)?;
-        let strings = self.sections.get(section.link).ok_or(section.error("sh_link must name its string table"))?;
+        let strings =
+            self.sections.get(section.link).ok_or_else(|| section.error("sh_link must name its string table"))?;
         let strings = self.data(strings)?;
         let mut symbols = Vec::with_capacity(range.len().checked_div(SYMBOL_BYTES).unwrap_or_default());
         let mut cursor = Cursor::new(self.bytes.get(..range.end).unwrap_or_default(), self.endian).seek(range.start);

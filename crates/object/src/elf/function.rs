@@ -1,7 +1,7 @@
 //! The functions of an ELF object: where each lies, and its code.
 //!
-//! Invariants: functions lie within their section, at whole slots, and do not overlap; no two sections of code overlap in
-//! the file. So all code together is no longer than the file.
+//! Invariants: functions lie within their section, at whole slots, and do not overlap; no two sections of code overlap
+//! in the file. So all code together is no longer than the file.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
@@ -129,7 +129,7 @@ fn check_sections(file: &File<'_>) -> Result<(), ReadError> {
 fn place(file: &File<'_>, section: &Section<'_>, symbol: &Symbol<'_>) -> Result<Place, ReadError> {
     const BYTES: u64 = 8;
     let end = symbol.value.checked_add(symbol.size).filter(|&end| end <= section.size);
-    let end = end.ok_or(symbol.error("it reaches out of its section"))?;
+    let end = end.ok_or_else(|| symbol.error("it reaches out of its section"))?;
     if symbol.size == 0 || !symbol.value.is_multiple_of(BYTES) || !symbol.size.is_multiple_of(BYTES) {
         return Err(symbol.error("its place and size must be whole slots of 8 bytes, at least one"));
     }

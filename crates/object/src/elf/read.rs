@@ -18,8 +18,8 @@ use bpfasm_isa::{Slot, SlotIx};
 
 /// Reads a BPF object, in either byte order, from bytes that need not be aligned or trusted.
 ///
-/// What it has: programs in any section, subprograms in `.text`, maps with BTF, the licence, types, functions and source
-/// lines. What is not supported yet is refused, never skipped: data sections, old-style `maps`, kernel functions, CO-RE
+/// What it has: programs in any section, subprograms in `.text`, maps with BTF, the licence, types, functions and
+/// source lines. What is not supported yet is refused, never skipped: data sections, old-style `maps`, kernel functions, CO-RE
 /// relocations.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ fn license(file: &File<'_>) -> Result<String, ReadError> {
     Ok(text.ok_or(ReadError::BadLicense { at: file.range(section)?.start })?.to_owned())
 }
 
-/// The types and where they are. A BTF whose variables have no place yet, as clang leaves it, gets them from the symbols.
+/// The types and where they are. Variables that have no place yet, as clang leaves them, get it from the symbols.
 fn btf(file: &File<'_>) -> Result<(Btf, usize), ReadError> {
     let Some((_, section)) = file.find(BTF)? else { return Ok((Btf::new(), 0)) };
     let at = file.range(section)?.start;
@@ -104,9 +104,10 @@ fn maps(file: &File<'_>, btf: &mut Btf, btf_at: usize, budget: &mut Budget) -> R
         return Err(section.error("maps without BTF are not supported, only those of `.maps`"));
     }
     let Some((index, section)) = file.find(MAPS)? else { return Ok(Maps::default()) };
-    let needs_types = section.error("a section of maps needs a BTF DATASEC of its name");
     let datasec = btf.find(Kind::DATASEC, MAPS).and_then(|id| btf.get(id));
-    let Some(Type::Datasec { bytes, variables, .. }) = datasec else { return Err(needs_types) };
+    let Some(Type::Datasec { bytes, variables, .. }) = datasec else {
+        return Err(section.error("a section of maps needs a BTF DATASEC of its name"));
+    };
     if u32::try_from(file.range(section)?.len()) != Ok(bytes) {
         return Err(section.error("its BTF DATASEC has another size"));
     }
@@ -192,7 +193,8 @@ impl Targets<'_> {
         let symbol = self.file.symbols.get(entry.symbol).ok_or(bad("it names a symbol that is not there"))?;
         let slot = code.first().ok_or(bad("it lies outside the section"))?;
         match (entry.kind, slot.code) {
-            (R_BPF_64_64, LDDW) | (R_BPF_64_32, CALL) => {}
+            (R_BPF_64_64, LDDW) => {}
+            (R_BPF_64_32, CALL) if slot.src == PSEUDO_CALL => {}
             (R_BPF_64_64 | R_BPF_64_32, _) => return Err(bad("its type does not fit the instruction")),
             (kind, _) => return Err(ReadError::UnsupportedRelocation { at: entry.at, kind }),
         }
