@@ -34,14 +34,14 @@ fn any(skb: &mut Tc, blocked: &[Ipv4Addr]) -> TcAction {
 }
 fn time(n: &str, f: &dyn Fn()) {
     let mut best = f64::MAX;
-    for _ in 0..5 { let t = Instant::now(); f(); best = best.min(t.elapsed().as_secs_f64()); }
+    for _ in 0..50 { let t = Instant::now(); f(); best = best.min(t.elapsed().as_secs_f64()); }
     println!("{n}: {:.1} us", best * 1e6);
 }
 fn main() {
     time("drop", &|| { drop_one.stage().unwrap(); });
     for n in [100u32, 500] {
         let blocked: Vec<_> = (0..n).map(|n| Ipv4Addr::from(0x0a000000 + n)).collect();
-        time(&format!("list {n}"), &|| { blocklist.with(&blocked).stage().unwrap(); });
+        if std::env::args().count() < 2 { time(&format!("list {n}"), &|| { blocklist.with(&blocked).stage().unwrap(); }); }
         time(&format!("any {n}"), &|| { any.with(&blocked).stage().unwrap(); });
     }
 }

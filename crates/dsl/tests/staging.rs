@@ -292,7 +292,7 @@ fn by_policy(skb: &mut Tc, policy: Policy, note: &str) -> TcAction {
 #[test]
 fn host_conditions_emit_nothing() {
     assert_eq!(shape(&staged(&by_policy.with(Policy::Drop, ""))), (1, 1));
-    assert_eq!(shape(&staged(&by_policy.with(Policy::Pass, "len"))), (4, 2));
+    assert_eq!(shape(&staged(&by_policy.with(Policy::Pass, "len"))), (3, 2));
 }
 
 #[program(tc, crate = bpfasm_dsl)]

@@ -67,7 +67,27 @@ mod tests {
 
     #[test]
     fn commands_and_code_are_found_by_language() {
-        let text = "# Title\n\n```sh\ncargo run -- run a.rs   # the job\ncargo test\n```\n\n```text\nx\n```\n```rust\nuse a;\n\n                    b();\n```\n```sh\nother\n```\n```rust\nc();\n```\n";
+        let text = "\
+# Title
+```sh
+cargo run -- run a.rs   # the job
+cargo test
+```
+```text
+x
+```
+```rust
+use a;
+
+b();
+```
+```sh
+other
+```
+```rust
+c();
+```
+";
         let readme = Readme::find(text).unwrap();
         assert_eq!((readme.main_job.as_str(), readme.test.as_str()), ("cargo run -- run a.rs", "cargo test"));
         assert_eq!((readme.program.as_str(), readme.binary.as_str()), ("use a;\n\nb();\n", "c();\n"));

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod checker;
+mod tidy;
 
 use crate::select::mir::{self, InstIx};
 use bpfasm_isa::Reg;
@@ -70,12 +71,16 @@ thread_local! {
 /// What the allocator or, in debug builds and tests, the checker has to say: either is a mistake of this crate.
 pub(crate) fn allocate(function: &mir::Function) -> Result<Allocation, String> {
     let mut context = CONTEXT.take().unwrap_or_default();
-    let allocation = adapter::allocate(function, &mut context)?;
+    let mut allocation = adapter::allocate(function, &mut context)?;
     if function.inst_count() <= KEPT_INSTS {
         CONTEXT.set(Some(context));
     }
-    if cfg!(any(debug_assertions, feature = "fuzz")) {
-        checker::check(function, &allocation).map_err(|error| error.to_string())?;
-    }
+    let check = |allocation: &Allocation| match cfg!(any(debug_assertions, feature = "fuzz")) {
+        true => checker::check(function, allocation).map_err(|error| error.to_string()),
+        false => Ok(()),
+    };
+    check(&allocation)?;
+    tidy::tidy(function, &mut allocation);
+    check(&allocation)?;
     Ok(allocation)
 }

@@ -29,7 +29,7 @@ pub(crate) fn view(bounds: Bounds, offset: Offset, bytes: u32) -> Option<Bytes> 
         let (start, end) = session.packet(bounds.data, bounds.data_end, loc);
         let mut base = match offset.value {
             None => start,
-            Some(value) => session.emit(add(start, value), loc),
+            Some(value) => session.emit(&add(start, value), loc),
         };
         if !session.in_packet(base, end_of_view, end, loc) {
             return None;
@@ -37,7 +37,7 @@ pub(crate) fn view(bounds: Bounds, offset: Offset, bytes: u32) -> Option<Bytes> 
         // The immediate offset of a load reaches 32 KiB only.
         let off = i16::try_from(offset.bytes).ok().filter(|_| end_of_view <= i64::from(i16::MAX));
         let off = off.unwrap_or_else(|| {
-            base = session.emit(add(base, Operand::Const(offset.bytes.cast_unsigned())), loc);
+            base = session.emit(&add(base, Operand::Const(offset.bytes.cast_unsigned())), loc);
             0
         });
         Some(Bytes::new(Space::Packet, base, off))

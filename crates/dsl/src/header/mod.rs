@@ -45,6 +45,7 @@ impl Bytes {
         i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
     }
     /// Reads a field.
+    #[inline]
     #[track_caller]
     pub fn load<T: Field>(&self, offset: u32) -> T {
         T::load(self, offset)
@@ -76,6 +77,7 @@ pub trait Field: Sized {
 impl<T: Scalar> Field for T {
     const BYTES: u32 = T::SIZE.bytes() as u32;
 
+    #[inline]
     #[track_caller]
     fn load(bytes: &Bytes, offset: u32) -> T {
         let Bytes { space, base, .. } = *bytes;

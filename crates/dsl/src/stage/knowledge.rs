@@ -110,8 +110,11 @@ pub(crate) struct Knowledge {
 /// Which blocks are on the path, and which are done with.
 #[derive(Default)]
 struct Places {
-    on_path: Vec<bool>,
+    /// The blocks that the path went through, without those that it left to join others.
     path: Vec<Block>,
+    /// Whether a block is among the first `marked` ones of the path: a replay has no need to know, so marks are set late.
+    on_path: Vec<bool>,
+    marked: usize,
     /// Blocks that no later run goes through: forks are taken up again innermost first, so whatever came behind the first way of
     /// the fork that this run takes up is explored. `then` is that way's block, the others lie in a range.
     explored: Option<Explored>,
@@ -124,6 +127,25 @@ struct Explored {
 }
 
 impl Places {
+    /// Keeps the first `depth` blocks of the path.
+    fn cut(&mut self, depth: usize) {
+        for block in self.path.drain(depth..).take(self.marked.saturating_sub(depth)) {
+            self.on_path[block.index()] = false;
+        }
+        self.marked = self.marked.min(depth);
+    }
+
+    /// Marks the blocks of the path.
+    fn mark(&mut self) {
+        for block in &self.path[self.marked..] {
+            if self.on_path.len() <= block.index() {
+                self.on_path.resize(block.index() + 1, false);
+            }
+            self.on_path[block.index()] = true;
+        }
+        self.marked = self.path.len();
+    }
+
     /// Drops what is known of blocks that are done with.
     fn prune<T>(&self, known: &mut Vec<(Block, T)>) {
         let Some(Explored { then, others: (from, to) }) = self.explored else { return };
@@ -136,10 +158,11 @@ impl Places {
         }
     }
 
-    fn latest<T: Copy>(&self, known: Option<&mut Vec<(Block, T)>>) -> Option<T> {
+    fn latest<T: Copy>(&mut self, known: Option<&mut Vec<(Block, T)>>) -> Option<T> {
         let known = known?;
         self.prune(known);
-        known.iter().rev().find(|(block, _)| self.on_path[block.index()]).map(|(_, fact)| *fact)
+        self.mark();
+        known.iter().rev().find(|(block, _)| self.on_path.get(block.index()) == Some(&true)).map(|(_, fact)| *fact)
     }
 
     fn learn<T>(&self, known: &mut Vec<(Block, T)>, block: Block, fact: T) {
@@ -151,9 +174,7 @@ impl Places {
 impl Knowledge {
     /// Starts a path anew at `entry`.
     pub fn restart(&mut self, entry: Block) {
-        while let Some(block) = self.places.path.pop() {
-            self.places.on_path[block.index()] = false;
-        }
+        self.places.cut(0);
         self.enter(entry);
     }
 
@@ -171,24 +192,12 @@ impl Knowledge {
     /// The path goes on in `block`.
     #[inline]
     pub fn enter(&mut self, block: Block) {
-        let Places { on_path, path, .. } = &mut self.places;
-        if on_path.len() <= block.index() {
-            on_path.resize(block.index() + 1, false);
-        }
-        on_path[block.index()] = true;
-        path.push(block);
+        self.places.path.push(block);
     }
 
-    /// The path leaves the blocks behind `scope`, to join others.
-    pub fn leave_to(&mut self, scope: Block) {
-        let Places { on_path, path, .. } = &mut self.places;
-        while let Some(&block) = path.last() {
-            if block == scope {
-                return;
-            }
-            on_path[block.index()] = false;
-            path.pop();
-        }
+    /// The path leaves all blocks but its first `depth`, to join others.
+    pub fn leave_to(&mut self, depth: usize) {
+        self.places.cut(depth);
     }
 
     /// The value that already holds the result of `op`.

@@ -99,7 +99,7 @@ fn no_session(caller: Loc) -> ! {
 #[track_caller]
 pub(crate) fn emit(op: Op) -> Operand {
     let loc = Loc::from(core::panic::Location::caller());
-    with(|session| session.emit(op, loc))
+    with(|session| session.emit(&op, loc))
 }
 
 /// Splits the path on a comparison and tells which way this run goes.

@@ -8,7 +8,7 @@ use bpfasm_codegen::ir::{
 use rustc_hash::FxHashMap;
 
 use super::knowledge::{Knowledge, Memory};
-use super::trace::{End, Event, JoinKey, Question, Traces, describe_op, describe_operand};
+use super::trace::{End, Event, Implied, JoinKey, Question, Traces, describe_op, describe_operand};
 use super::{Caught, Limits, Mismatch, StageError, StageErrorKind};
 
 /// How many steps a dead run may take before it counts as caught in a loop.
@@ -183,8 +183,9 @@ impl Session {
 
     fn path_limit(&mut self) {
         let mut forks: FxHashMap<(&str, u32), (usize, Loc)> = FxHashMap::default();
-        for end in self.traces.ends() {
-            if let End::Fork { loc, .. } = *end {
+        for (block, end) in self.traces.ends() {
+            let loc = self.function.blocks[block].term_loc;
+            if let End::Fork { .. } = end {
                 forks.entry((loc.file(), loc.line())).or_insert((0, loc)).0 += 1;
             }
         }
@@ -207,8 +208,16 @@ impl Session {
 
     /// The run does `now`, but the trace has something else at this point.
     fn mismatch(&mut self, now: String, loc: Loc) {
-        let recorded = self.traces.describe(self.block, self.position);
-        let (before, earlier) = recorded.unwrap_or_else(|| ("nothing more".to_owned(), loc));
+        let before = self.traces.describe(self.block, self.position);
+        let earlier = match self.recorded() {
+            Some(Event::Op(value)) => {
+                let insts = self.function.blocks.values().flat_map(|block| &block.insts);
+                insts.filter(|inst| inst.result == value).map(|inst| inst.loc).next()
+            }
+            Some(Event::Implied(_)) => None,
+            None => Some(self.function.blocks[self.block].term_loc),
+        };
+        let earlier = earlier.unwrap_or(loc);
         let mismatch = Box::new(Mismatch { now, before, earlier: earlier.into() });
         let kind = match self.mode {
             Mode::Shadow => StageErrorKind::HostStateDiffers(mismatch),
@@ -219,7 +228,7 @@ impl Session {
 
     /// The recorded event at the run's place, if there is one.
     #[inline]
-    fn recorded(&self) -> Option<&Event> {
+    fn recorded(&self) -> Option<Event> {
         self.traces.event(self.block, self.position)
     }
 
@@ -235,10 +244,10 @@ impl Session {
 
     /// Emits an operation and gives its result. What a replay does comes first: most steps of most runs are replayed.
     #[inline]
-    pub fn emit(&mut self, op: Op, loc: Loc) -> Operand {
+    pub fn emit(&mut self, op: &Op, loc: Loc) -> Operand {
         if self.mode != Mode::Dead
-            && let Some(&Event::Op { value, .. }) = self.recorded()
-            && self.traces.defines(&op, value)
+            && let Some(Event::Op(value)) = self.recorded()
+            && self.traces.defines(op, value)
         {
             self.position += 1;
             self.memory.apply(op.effect(), value);
@@ -249,12 +258,12 @@ impl Session {
 
     /// Emits an operation that is not the recorded one.
     #[cold]
-    fn emit_beyond(&mut self, op: Op, loc: Loc) -> Operand {
+    fn emit_beyond(&mut self, op: &Op, loc: Loc) -> Operand {
         match self.mode {
             Mode::Dead => self.dead_step(loc),
-            _ if !self.at_open_end() => self.mismatch(describe_op(&op), loc),
+            _ if !self.at_open_end() => self.mismatch(describe_op(op), loc),
             Mode::Shadow => self.mode = Mode::Dead,
-            Mode::Live => return self.emit_new(op, loc),
+            Mode::Live => return self.emit_new(*op, loc),
         }
         Operand::Const(0)
     }
@@ -279,7 +288,7 @@ impl Session {
             }
         };
         self.memory.apply(effect, value);
-        self.record(Event::Op { value, loc });
+        self.record(Event::Op(value));
         Operand::Value(value)
     }
 
@@ -292,12 +301,15 @@ impl Session {
         };
         if self.mode != Mode::Dead {
             match (self.recorded(), self.traces.end(self.block)) {
-                (Some(Event::Known { question: before, answer, .. }), _) if *before == question => {
-                    let answer = *answer;
-                    self.position += 1;
-                    return answer;
+                (Some(Event::Implied(ix)), _) => {
+                    if let Implied::Answer { question: before, answer } = self.traces.implied(ix)
+                        && before == question
+                    {
+                        self.position += 1;
+                        return answer;
+                    }
                 }
-                (None, End::Fork { question: before, then, otherwise, taken, .. }) if *before == question => {
+                (None, End::Fork { question: before, then, otherwise, taken }) if *before == question => {
                     let way = *taken || self.mode == Mode::Shadow;
                     let block = if way { *then } else { *otherwise };
                     self.go(block);
@@ -323,7 +335,8 @@ impl Session {
 
     fn fork_new(&mut self, question: Question, loc: Loc) -> bool {
         if let Some(answer) = self.knowledge.answer(&question) {
-            self.record(Event::Known { question, answer, loc });
+            let event = self.traces.add_implied(Implied::Answer { question, answer });
+            self.record(event);
             return answer;
         }
         if self.function.blocks.len() >= self.limits.blocks as usize {
@@ -333,7 +346,7 @@ impl Session {
         let (then, otherwise) = (self.new_block(loc), self.new_block(loc));
         let Question { cond, width, a, b } = question;
         self.end_block(Terminator::Branch { cond, width, a, b, then, otherwise }, loc);
-        *self.traces.end_mut(self.block) = End::Fork { question, then, otherwise, taken: true, loc };
+        *self.traces.end_mut(self.block) = End::Fork { question, then, otherwise, taken: true };
         self.pending.push(self.block);
         self.knowledge.learn_answer(then, &question, true);
         self.knowledge.learn_answer(otherwise, &question, false);
@@ -378,9 +391,9 @@ impl Session {
         match *self.traces.end(self.block) {
             End::Open if self.mode == Mode::Live && self.at_open_end() => {
                 self.end_block(Terminator::Return(value), loc);
-                *self.traces.end_mut(self.block) = End::Return { value, loc };
+                *self.traces.end_mut(self.block) = End::Return { value };
             }
-            End::Return { value: before, .. } if before == value && self.recorded().is_none() => {}
+            End::Return { value: before } if before == value && self.recorded().is_none() => {}
             End::Open if self.mode == Mode::Shadow && self.at_open_end() => {}
             _ => self.mismatch(format!("the return of {}", describe_operand(value)), loc),
         }
@@ -419,7 +432,7 @@ impl Session {
         let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let key = JoinKey { scope: (scope.block, scope.position), site, host, changed, values: count };
         match self.traces.end(self.block) {
-            End::Join { key: before, target, .. } if *before == key && self.recorded().is_none() => {
+            End::Join { key: before, target } if *before == key && self.recorded().is_none() => {
                 let target = *target;
                 if self.mode == Mode::Shadow && kind == JoinKind::Head && !self.shadow_enters(target) {
                     self.mode = Mode::Dead;
@@ -462,7 +475,7 @@ impl Session {
             }
         };
         self.end_block(Terminator::Jump { target, args: values.to_vec() }, loc);
-        *self.traces.end_mut(self.block) = End::Join { key, target, loc };
+        *self.traces.end_mut(self.block) = End::Join { key, target };
         if !first {
             self.mode = Mode::Shadow;
             self.shadow_heads.clear();
@@ -473,7 +486,7 @@ impl Session {
     }
 
     fn enter_join(&mut self, scope: &Scope, changed: u8, target: Block, values: &mut [Operand]) {
-        self.knowledge.leave_to(scope.block);
+        self.knowledge.leave_to(scope.depth);
         self.memory = Memory::joined(&scope.memory, changed, target);
         self.go(target);
         for (value, param) in values.iter_mut().zip(&self.function.blocks[target].params) {
@@ -497,10 +510,10 @@ impl Session {
         if let Some(known) = self.memory.packet {
             return known;
         }
-        let base = self.emit(Op::Context, loc);
+        let base = self.emit(&Op::Context, loc);
         let load = |off| Op::Load { space: Space::Context, size: Size::W, base, off };
-        let end = self.emit(load(data_end), loc);
-        let start = self.emit(load(data), loc);
+        let end = self.emit(&load(data_end), loc);
+        let start = self.emit(&load(data), loc);
         self.memory.packet = Some((start, end));
         (start, end)
     }
@@ -512,20 +525,21 @@ impl Session {
             return true;
         }
         match self.recorded() {
-            Some(Event::Proven { base: before, bytes: proven, .. }) if (*before, *proven) == (base, bytes) => {
+            Some(Event::Implied(ix)) if self.traces.implied(ix) == (Implied::Proven { base, bytes }) => {
                 self.position += 1;
                 return true;
             }
             None if self.mode == Mode::Live && self.at_open_end() => {
                 if self.knowledge.proven(base, &self.memory) >= bytes {
-                    self.record(Event::Proven { base, bytes, loc });
+                    let event = self.traces.add_implied(Implied::Proven { base, bytes });
+                    self.record(event);
                     return true;
                 }
             }
             _ => {}
         }
         let limit = Op::Bin { op: BinOp::Add, width: Width::W64, a: base, b: Operand::Const(bytes.cast_unsigned()) };
-        let limit = self.emit(limit, loc);
+        let limit = self.emit(&limit, loc);
         if self.fork(Cond::Gt, Width::W64, limit, end, loc) {
             return false;
         }

@@ -1,6 +1,6 @@
 //! What a staging run did, block by block, so that a later run of the same path only has to follow it.
 
-use bpfasm_codegen::ir::{Block, Cond, Loc, Op, Operand, Table, Value, Width};
+use bpfasm_codegen::ir::{Block, Cond, Op, Operand, Table, Value, Width};
 
 /// A comparison that a program asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,16 +11,27 @@ pub(crate) struct Question {
     pub b: Operand,
 }
 
-/// One step inside a block.
+/// One step inside a block. Kept small: a replay walks over many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// The program asked for the operation that defines `value`, computed now or known from before.
-    Op { value: Value, loc: Loc },
-    /// The program asked a question whose answer the path already implied.
-    Known { question: Question, answer: bool, loc: Loc },
-    /// The program asked for packet bytes that the path had already checked.
-    Proven { base: Operand, bytes: i64, loc: Loc },
+    /// The program asked for the operation that defines this value, computed now or known from before.
+    Op(Value),
+    /// The program asked something that the path already implied.
+    Implied(ImpliedIx),
 }
+
+/// Something that a path already implied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Implied {
+    /// The answer to a question.
+    Answer { question: Question, answer: bool },
+    /// That so many bytes from `base` lie inside of the packet.
+    Proven { base: Operand, bytes: i64 },
+}
+
+/// An index into what paths implied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ImpliedIx(u32);
 
 /// What identifies a join: paths with equal keys continue together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,27 +48,27 @@ pub(crate) struct JoinKey {
     pub values: u32,
 }
 
-/// How the trace of a block ends.
+/// How the trace of a block ends. Where it was written is the terminator's place in the function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
     /// Not yet: the next step is new.
     Open,
     /// The path split; `taken` tells which way runs go at present.
-    Fork { question: Question, then: Block, otherwise: Block, taken: bool, loc: Loc },
+    Fork { question: Question, then: Block, otherwise: Block, taken: bool },
     /// The path joined others.
-    Join { key: JoinKey, target: Block, loc: Loc },
+    Join { key: JoinKey, target: Block },
     /// The program ended.
-    Return { value: Operand, loc: Loc },
+    Return { value: Operand },
 }
 
 impl End {
-    /// What it was and where, for messages.
-    pub fn describe(&self) -> Option<(String, Loc)> {
+    /// What it was, for messages.
+    pub fn describe(&self) -> String {
         match self {
-            End::Open => None,
-            End::Fork { question, loc, .. } => Some((question.describe(), loc)),
-            End::Join { loc, .. } => Some(("a join".to_owned(), loc)),
-            End::Return { value, loc } => Some((format!("the return of {}", describe_operand(*value)), loc)),
+            End::Open => "nothing more".to_owned(),
+            End::Fork { question, .. } => question.describe(),
+            End::Join { .. } => "a join".to_owned(),
+            End::Return { value } => format!("the return of {}", describe_operand(*value)),
         }
     }
 }
@@ -96,6 +107,7 @@ struct BlockTrace {
 pub(crate) struct Traces {
     blocks: Table<Block, BlockTrace>,
     events: Vec<Event>,
+    implied: Vec<Implied>,
     /// What defines each value; a block parameter has no definition.
     definitions: Table<Value, Option<Op>>,
 }
@@ -111,6 +123,13 @@ impl Traces {
         self.definitions.push(op)
     }
 
+    /// Adds what a path implied.
+    pub fn add_implied(&mut self, implied: Implied) -> Event {
+        let ix = u32::try_from(self.implied.len()).expect("fewer events than a staging may have operations");
+        self.implied.push(implied);
+        Event::Implied(ImpliedIx(ix))
+    }
+
     /// Adds an event to a block.
     pub fn record(&mut self, block: Block, event: Event) {
         let trace = &mut self.blocks[block];
@@ -123,9 +142,14 @@ impl Traces {
 
     /// The event at a position of a block.
     #[inline]
-    pub fn event(&self, block: Block, position: usize) -> Option<&Event> {
+    pub fn event(&self, block: Block, position: usize) -> Option<Event> {
         let trace = &self.blocks[block];
-        if position < trace.len { self.events.get(trace.first + position) } else { None }
+        if position < trace.len { self.events.get(trace.first + position).copied() } else { None }
+    }
+
+    /// What a path implied.
+    pub fn implied(&self, ImpliedIx(ix): ImpliedIx) -> Implied {
+        self.implied[ix as usize]
     }
 
     /// Whether nothing is recorded from this position on.
@@ -146,8 +170,8 @@ impl Traces {
     }
 
     /// How the traces of all blocks end.
-    pub fn ends(&self) -> impl Iterator<Item = &End> {
-        self.blocks.values().map(|trace| &trace.end)
+    pub fn ends(&self) -> impl Iterator<Item = (Block, &End)> {
+        self.blocks.iter().map(|(block, trace)| (block, &trace.end))
     }
 
     /// Whether `op` defines `value`.
@@ -156,16 +180,18 @@ impl Traces {
         self.definitions[value].as_ref() == Some(op)
     }
 
-    /// What is recorded at a position, and where it was written, for messages.
-    pub fn describe(&self, block: Block, position: usize) -> Option<(String, Loc)> {
+    /// What is recorded at a position, for messages.
+    pub fn describe(&self, block: Block, position: usize) -> String {
         match self.event(block, position) {
             None => self.end(block).describe(),
-            Some(Event::Op { value, loc }) => {
-                let op = self.definitions[*value].as_ref().map(describe_op);
-                Some((op.unwrap_or_else(|| format!("the value {value}")), loc))
-            }
-            Some(Event::Known { question, loc, .. }) => Some((question.describe(), loc)),
-            Some(Event::Proven { bytes, loc, .. }) => Some((format!("the use of {bytes} packet bytes"), loc)),
+            Some(Event::Op(value)) => match &self.definitions[value] {
+                Some(op) => describe_op(op),
+                None => format!("the value {value}"),
+            },
+            Some(Event::Implied(ix)) => match self.implied(ix) {
+                Implied::Answer { question, .. } => question.describe(),
+                Implied::Proven { bytes, .. } => format!("the use of {bytes} packet bytes"),
+            },
         }
     }
 }
