@@ -161,24 +161,23 @@ fn tc_nat() {
 2: r6 = r1
 3: r0 = r4
 4: r0 += 0x22
-5: if r0 > r2 goto +0xf
+5: if r0 > r2 goto +0xe
 6: r3 = *(u32 *)(r4 + 0x1e)
-7: if w3 != 0x200000a goto +0xd
+7: if w3 != 0x200000a goto +0xc
 8: w2 = 0x18
 9: w4 = 0x100000a
 10: w5 = 0x4
-11: r1 = r6
-12: call 0xa
-13: *(u32 *)(r10 - 0x8) = 0x100000a
-14: w2 = 0x1e
-15: r3 = r10
-16: r3 += -0x8
-17: w4 = 0x4
-18: w5 = 0x0
-19: r1 = r6
-20: call 0x9
-21: w0 = 0x0
-22: exit";
+11: call 0xa
+12: *(u32 *)(r10 - 0x8) = 0x100000a
+13: w2 = 0x1e
+14: r3 = r10
+15: r3 += -0x8
+16: w4 = 0x4
+17: w5 = 0x0
+18: r1 = r6
+19: call 0x9
+20: w0 = 0x0
+21: exit";
     golden(TC_NAT, &little(CpuLevel::V3), expected);
 }
 
@@ -223,14 +222,8 @@ block3:
 
 #[test]
 fn each_level_has_its_instructions() {
-    let v3 = "
-0: r1 = *(u64 *)(r1 + 0x0)
-1: w2 = w1
-";
-    let _ = v3;
-    for (cpu, expected) in [(CpuLevel::V1, ""), (CpuLevel::V2, ""), (CpuLevel::V3, ""), (CpuLevel::V4, "")] {
+    for cpu in [CpuLevel::V1, CpuLevel::V3, CpuLevel::V4] {
         println!("{cpu}\n{}", listing(&slots(NARROW, &little(cpu))));
-        let _ = expected;
     }
     panic!();
 }

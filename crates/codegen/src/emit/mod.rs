@@ -1,5 +1,6 @@
 //! Emission: machine IR with registers becomes slots, relocations, lines and types of an [`Object`](bpfasm_object::Object).
 
+mod body;
 mod code;
 mod layout;
 mod lines;

@@ -5,7 +5,7 @@
 //! instruction is looked at once:
 //!
 //! - each use is in a register that holds it, and each fixed register and each tie of a definition to a use is respected;
-//! - a definition takes its value away from all places but its own;
+//! - a definition takes its value away from all places but its own, which holds nothing else unless it is a copy;
 //! - a call leaves nothing sensible in R1 to R5;
 //! - a move copies what its source holds, and reads nothing that nothing was written to;
 //! - R10 is never written, and spill slots exist.
@@ -194,8 +194,15 @@ impl Checker<'_> {
             if reg == Reg::FP {
                 result = result.and(Err(Error::FramePointer { inst: at }));
             }
+            let copied = match (inst, first_use) {
+                (mir::Inst::Copy { .. }, Some(from)) => state.0[usize::from(from.index())].clone(),
+                _ => Vec::new(),
+            };
             state.forget(vreg);
-            state.0[usize::from(reg.index())] = vec![vreg];
+            let place = usize::from(reg.index());
+            state.0[place] = copied;
+            state.0[place].retain(|&other| other != vreg);
+            state.hold(place, vreg);
         }
         result
     }

@@ -46,6 +46,11 @@ impl Allocation {
         &self.regs[self.starts[at] as usize..end]
     }
 
+    /// Where the registers of an instruction start.
+    fn start(&self, inst: InstIx) -> usize {
+        self.starts[inst.0 as usize] as usize
+    }
+
     /// All moves, by ascending instruction.
     pub(crate) fn moves(&self) -> &[Move] {
         &self.moves

@@ -4,13 +4,13 @@
 //! nobody reads, and back from a register that was only a station. This walks over the physical registers of each block:
 //!
 //! 1. forwards: a move of what is there already goes; a use of a copy becomes a use of the original;
-//! 2. backwards: a move whose target nobody reads goes; a move from a register that dies there goes when the value can be made in the
+//! 2. backwards: a move whose target nobody reads goes; then a move from a register that dies there goes when the value can be made in the
 //!    move's target from the start.
 //!
 //! The result is an allocation as any other, and is proved by the same checker.
 
-use super::{Allocation, Place};
-use crate::select::mir::{Constraint, Function, InstIx, MachBlock, Operand};
+use super::{Allocation, Move, Place};
+use crate::select::mir::{Constraint, Function, Inst, InstIx, MachBlock, Operand};
 use bpfasm_isa::Reg;
 
 /// How far back the start of a value is looked for, in steps: longer ways are rare, and this keeps the time linear.
@@ -23,8 +23,11 @@ pub(super) fn tidy(function: &Function, allocation: &mut Allocation) {
     let mut tidy = Tidy { function, gone: vec![false; allocation.moves.len()], allocation, steps: Vec::new() };
     tidy.forward();
     let live = tidy.liveness();
-    for block in function.blocks().rev() {
-        tidy.backward(block, live[block.0 as usize].after);
+    for block in function.blocks() {
+        // A dead move may be in the way of making a value elsewhere, so those go first.
+        for make in [false, true] {
+            tidy.backward(block, live[block.0 as usize].after, make);
+        }
     }
     let mut gone = std::mem::take(&mut tidy.gone).into_iter();
     allocation.moves.retain(|_| !gone.next().unwrap_or(false));
@@ -230,7 +233,11 @@ impl Tidy<'_> {
         match step {
             Step::Inst(at) => {
                 self.read_originals(at, copies);
-                copies.write(self.effect(step).writes);
+                match (self.copied(at), self.allocation.start(at)) {
+                    (Some((from, to)), start) if copies.original(to) == from => self.allocation.regs[start + 1] = to,
+                    (Some((from, to)), _) => copies.copy(from, to),
+                    (None, _) => copies.write(self.effect(step).writes),
+                }
             }
             Step::Move(at) => {
                 let m = &mut self.allocation.moves[at];
@@ -246,10 +253,17 @@ impl Tidy<'_> {
         }
     }
 
+    /// The registers of a copy that is an instruction: from where, and to where.
+    fn copied(&self, at: InstIx) -> Option<(Reg, Reg)> {
+        match (self.function.inst(at), self.allocation.regs(at)) {
+            (Inst::Copy { .. }, &[to, from]) => Some((from, to)),
+            _ => None,
+        }
+    }
+
     /// Makes an instruction read originals, where it may read any register and does not overwrite it.
     fn read_originals(&mut self, at: InstIx, copies: &Copies) {
-        let start = self.allocation.starts[at.0 as usize] as usize;
-        let mut index = start;
+        let mut index = self.allocation.start(at);
         let mut tied = false;
         let regs = &mut self.allocation.regs;
         self.function.inst(at).operands(|operand| {
@@ -264,8 +278,8 @@ impl Tidy<'_> {
         });
     }
 
-    /// Drops moves to registers that nobody reads, and moves that a value's definition can make needless.
-    fn backward(&mut self, block: MachBlock, live_after: Regs) {
+    /// Drops moves to registers that nobody reads and, if `make` says so, moves that a value's definition can make needless.
+    fn backward(&mut self, block: MachBlock, live_after: Regs, make: bool) {
         self.enter(block);
         if !self.steps.iter().any(|step| matches!(step, Step::Move(_))) {
             return;
@@ -273,13 +287,10 @@ impl Tidy<'_> {
         let mut live = live_after;
         for index in (0..self.steps.len()).rev() {
             let step = self.steps[index];
-            if let Step::Move(at) = step
-                && let Place::Reg(to) = self.allocation.moves[at].to
-            {
-                let from = self.allocation.moves[at].from;
-                let is_last_use = matches!(from, Place::Reg(from) if !live.has(from));
-                self.gone[at] = !live.has(to) || from == Place::Reg(to) || is_last_use && self.make_in(index, to);
-                if self.gone[at] {
+            if let Some((from, to)) = self.move_of(step) {
+                let is_last_use = matches!(from, Place::Reg(from) if from != to && !live.has(from));
+                if !live.has(to) || make && is_last_use && self.make_in(index, to) {
+                    self.drop_move(step);
                     continue;
                 }
             }
@@ -288,10 +299,31 @@ impl Tidy<'_> {
         }
     }
 
+    /// From where a step takes a value to which register, if it is a move of either kind.
+    fn move_of(&self, step: Step) -> Option<(Place, Reg)> {
+        match step {
+            Step::Inst(at) => self.copied(at).map(|(from, to)| (Place::Reg(from), to)),
+            Step::Move(at) => match self.allocation.moves[at] {
+                Move { from, to: Place::Reg(to), .. } => Some((from, to)),
+                Move { to: Place::Spill(_), .. } => None,
+            },
+        }
+    }
+
+    /// Makes a move do nothing, whose target nobody reads or holds the value already.
+    fn drop_move(&mut self, step: Step) {
+        match step {
+            Step::Move(at) => self.gone[at] = true,
+            Step::Inst(at) => {
+                let start = self.allocation.start(at);
+                self.allocation.regs[start] = self.allocation.regs[start + 1];
+            }
+        }
+    }
+
     /// Lets the value that the move at `index` takes to `to` be made there, if nothing else wants `to` in between.
     fn make_in(&mut self, index: usize, to: Reg) -> bool {
-        let Step::Move(at) = self.steps[index] else { return false };
-        let Place::Reg(from) = self.allocation.moves[at].from else { return false };
+        let Some((Place::Reg(from), _)) = self.move_of(self.steps[index]) else { return false };
         for back in (index.saturating_sub(REACH)..index).rev() {
             let step = self.steps[back];
             if matches!(step, Step::Move(at) if self.gone[at]) {
@@ -304,7 +336,7 @@ impl Tidy<'_> {
                 return false;
             }
             if starts {
-                for between in back..index {
+                for between in back..=index {
                     self.rename(self.steps[between], from, to, between == back);
                 }
                 return true;
@@ -327,7 +359,7 @@ impl Tidy<'_> {
                 self.gone[at] |= m.from == m.to;
             }
             Step::Inst(at) => {
-                let mut index = self.allocation.starts[at.0 as usize] as usize;
+                let mut index = self.allocation.start(at);
                 let regs = &mut self.allocation.regs;
                 self.function.inst(at).operands(|operand| {
                     let is_def = matches!(operand, Operand::Def(..));

@@ -50,6 +50,8 @@ pub(crate) enum Inst {
     Alu { op: AluOp, width: Width, dst: VReg, a: VReg, b: Src },
     /// `dst = -a`, in one register.
     Neg { width: Width, dst: VReg, a: VReg },
+    /// `a` again: lets a value be in two registers where one would have to be in two places.
+    Copy { dst: VReg, a: VReg },
     /// The low 32 bits of `a`, zero-extended.
     Low { dst: VReg, a: VReg },
     /// The low bytes of `a` from or to network order, in one register.
@@ -108,6 +110,7 @@ impl Inst {
             Inst::Const { dst, .. }
             | Inst::MapAddr { dst, .. }
             | Inst::FrameAddr { dst, .. }
+            | Inst::Copy { dst, .. }
             | Inst::Low { dst, .. }
             | Inst::SignExtend { dst, .. }
             | Inst::Load { dst, .. } => Some((dst, Any)),
@@ -125,9 +128,11 @@ impl Inst {
             | Inst::FrameAddr { .. }
             | Inst::Jump
             | Inst::Load { base: Base::Frame, .. } => {}
-            Inst::Neg { a, .. } | Inst::Low { a, .. } | Inst::NetSwap { a, .. } | Inst::SignExtend { a, .. } => {
-                f(Operand::reg(a));
-            }
+            Inst::Neg { a, .. }
+            | Inst::Copy { a, .. }
+            | Inst::Low { a, .. }
+            | Inst::NetSwap { a, .. }
+            | Inst::SignExtend { a, .. } => f(Operand::reg(a)),
             Inst::Load { base: Base::Reg(base), .. } => f(Operand::reg(base)),
             Inst::Alu { a, b, .. } | Inst::Branch { a, b, .. } => {
                 f(Operand::reg(a));

@@ -125,7 +125,7 @@ impl<'f> Select<'f> {
             }
         }
         self.loc = data.term_loc;
-        self.terminator(cfg, &data.term, fused.is_some());
+        self.terminator(cfg, block, &data.term, fused.is_some());
         Ok(())
     }
 
@@ -206,11 +206,22 @@ impl<'f> Select<'f> {
         self.out.push(inst, self.loc);
     }
 
+    /// A value in a register that can be R0. One that lives on elsewhere gets a copy: the allocator splits the lives of values that want
+    /// the same register at the same time into many short ones.
+    fn returned(&mut self, block: Block, operand: Operand) -> VReg {
+        let a = self.reg(operand);
+        let is_local = |value| self.uses.defs[value].is_some_and(|(home, _)| home == block);
+        match operand {
+            Operand::Value(value) if !is_local(value) => self.emit(|dst| Inst::Copy { dst, a }),
+            _ => a,
+        }
+    }
+
     fn has_32_bit(&self) -> bool {
         self.options.cpu >= CpuLevel::V3
     }
 
-    fn terminator(&mut self, cfg: &Cfg, term: &Terminator, fused: bool) {
+    fn terminator(&mut self, cfg: &Cfg, at: Block, term: &Terminator, fused: bool) {
         let block = |block: Block| cfg.position(block).map(MachBlock);
         match *term {
             Terminator::Jump { target, ref args } => {
@@ -230,7 +241,7 @@ impl<'f> Select<'f> {
                 self.out.end_block([block(then), block(otherwise)], []);
             }
             Terminator::Return(value) => {
-                let value = self.reg(value);
+                let value = self.returned(at, value);
                 self.push(Inst::Exit { value });
                 self.out.end_block([None, None], []);
             }

@@ -110,9 +110,11 @@ pub(crate) struct Knowledge {
 /// Which blocks are on the path, and which are done with.
 #[derive(Default)]
 struct Places {
-    /// The blocks that the path went through, without those that it left to join others.
+    /// The blocks that the path went through, without those that it left to join others: the first `len`. Behind them lies what is
+    /// left of the run before, which the next one mostly follows.
     path: Vec<Block>,
-    /// Whether a block is among the first `marked` ones of the path: a replay has no need to know, so marks are set late.
+    len: usize,
+    /// Whether a block is among the first `marked` ones of `path`: a replay has no need to know, so marks are set late.
     on_path: Vec<bool>,
     marked: usize,
     /// Blocks that no later run goes through: forks are taken up again innermost first, so whatever came behind the first way of
@@ -127,16 +129,28 @@ struct Explored {
 }
 
 impl Places {
-    /// Keeps the first `depth` blocks of the path.
-    fn cut(&mut self, depth: usize) {
-        for block in self.path.drain(depth..).take(self.marked.saturating_sub(depth)) {
+    /// The path goes on in `block`.
+    #[inline]
+    fn enter(&mut self, block: Block) {
+        if self.path.get(self.len) != Some(&block) {
+            self.cut();
+            self.path.push(block);
+        }
+        self.len += 1;
+    }
+
+    /// Drops what is left of the run before.
+    fn cut(&mut self) {
+        let len = self.len;
+        for block in self.path.drain(len..).take(self.marked.saturating_sub(len)) {
             self.on_path[block.index()] = false;
         }
-        self.marked = self.marked.min(depth);
+        self.marked = self.marked.min(len);
     }
 
     /// Marks the blocks of the path.
     fn mark(&mut self) {
+        self.cut();
         for block in &self.path[self.marked..] {
             if self.on_path.len() <= block.index() {
                 self.on_path.resize(block.index() + 1, false);
@@ -174,7 +188,7 @@ impl Places {
 impl Knowledge {
     /// Starts a path anew at `entry`.
     pub fn restart(&mut self, entry: Block) {
-        self.places.cut(0);
+        self.places.len = 0;
         self.enter(entry);
     }
 
@@ -186,18 +200,18 @@ impl Knowledge {
     /// How many blocks the path went through, without those that it left to join others.
     #[inline]
     pub fn depth(&self) -> usize {
-        self.places.path.len()
+        self.places.len
     }
 
     /// The path goes on in `block`.
     #[inline]
     pub fn enter(&mut self, block: Block) {
-        self.places.path.push(block);
+        self.places.enter(block);
     }
 
     /// The path leaves all blocks but its first `depth`, to join others.
     pub fn leave_to(&mut self, depth: usize) {
-        self.places.cut(depth);
+        self.places.len = depth;
     }
 
     /// The value that already holds the result of `op`.

@@ -8,7 +8,7 @@ use bpfasm_codegen::ir::{
 use rustc_hash::FxHashMap;
 
 use super::knowledge::{Knowledge, Memory};
-use super::trace::{End, Event, Implied, JoinKey, Question, Traces, describe_op, describe_operand};
+use super::trace::{Cursor, End, Event, Implied, JoinKey, Question, Traces, describe_op, describe_operand};
 use super::{Caught, Limits, Mismatch, StageError, StageErrorKind};
 
 /// How many steps a dead run may take before it counts as caught in a loop.
@@ -62,9 +62,8 @@ pub(crate) struct Session {
     knowledge: Knowledge,
     /// Forks whose other way is still to be explored, innermost last.
     pending: Vec<Block>,
-    /// The block and the event in it where the run is.
-    block: Block,
-    position: usize,
+    /// Where the run is.
+    at: Cursor,
     memory: Memory,
     mode: Mode,
     /// Loop heads that the shadowing run has been through.
@@ -91,14 +90,14 @@ impl Session {
     pub fn new(limits: Limits, loc: Loc) -> Session {
         let mut traces = Traces::default();
         let entry = traces.add_block();
+        let at = traces.start(entry);
         let mut session = Session {
             function: Function::new(loc),
             traces,
             joins: FxHashMap::default(),
             knowledge: Knowledge::default(),
             pending: Vec::new(),
-            block: entry,
-            position: 0,
+            at,
             memory: Memory::new(),
             mode: Mode::Live,
             shadow_heads: Vec::new(),
@@ -114,12 +113,11 @@ impl Session {
 
     fn begin_run(&mut self) {
         self.runs += 1;
-        self.block = self.function.entry();
-        self.position = 0;
+        self.at = self.traces.start(self.function.entry());
         self.memory = Memory::new();
         self.mode = Mode::Live;
         self.return_loc = None;
-        self.knowledge.restart(self.block);
+        self.knowledge.restart(self.at.block);
     }
 
     /// Ends a run; whether another one is needed.
@@ -208,14 +206,14 @@ impl Session {
 
     /// The run does `now`, but the trace has something else at this point.
     fn mismatch(&mut self, now: String, loc: Loc) {
-        let before = self.traces.describe(self.block, self.position);
+        let before = self.traces.describe(&self.at);
         let earlier = match self.recorded() {
-            Some(Event::Op(value)) => {
+            Some(Event::Op(value) | Event::Effect(value)) => {
                 let insts = self.function.blocks.values().flat_map(|block| &block.insts);
                 insts.filter(|inst| inst.result == value).map(|inst| inst.loc).next()
             }
             Some(Event::Implied(_)) => None,
-            None => Some(self.function.blocks[self.block].term_loc),
+            None => Some(self.function.blocks[self.at.block].term_loc),
         };
         let earlier = earlier.unwrap_or(loc);
         let mismatch = Box::new(Mismatch { now, before, earlier: earlier.into() });
@@ -229,29 +227,34 @@ impl Session {
     /// The recorded event at the run's place, if there is one.
     #[inline]
     fn recorded(&self) -> Option<Event> {
-        self.traces.event(self.block, self.position)
+        self.traces.event(&self.at)
     }
 
     /// Whether the run is where the trace ends and it may build.
     fn at_open_end(&self) -> bool {
-        self.traces.is_open_at(self.block, self.position)
+        self.traces.is_open_at(&self.at)
     }
 
     fn record(&mut self, event: Event) {
-        self.traces.record(self.block, event);
-        self.position += 1;
+        self.traces.record(&mut self.at, event);
     }
 
     /// Emits an operation and gives its result. What a replay does comes first: most steps of most runs are replayed.
     #[inline]
     pub fn emit(&mut self, op: &Op, loc: Loc) -> Operand {
-        if self.mode != Mode::Dead
-            && let Some(Event::Op(value)) = self.recorded()
-            && self.traces.defines(op, value)
-        {
-            self.position += 1;
-            self.memory.apply(op.effect(), value);
-            return Operand::Value(value);
+        if self.mode != Mode::Dead {
+            match self.recorded() {
+                Some(Event::Op(value)) if self.traces.defines(op, value) => {
+                    self.at.advance();
+                    return Operand::Value(value);
+                }
+                Some(Event::Effect(value)) if self.traces.defines(op, value) => {
+                    self.at.advance();
+                    self.memory.apply(op.effect(), value);
+                    return Operand::Value(value);
+                }
+                _ => {}
+            }
         }
         self.emit_beyond(op, loc)
     }
@@ -280,15 +283,15 @@ impl Session {
                     self.fail(StageErrorKind::TooLong { limit: self.limits.operations }, loc);
                     return Operand::Const(0);
                 }
-                self.function.blocks[self.block].insts.push(Inst { result: value, op, loc });
+                self.function.blocks[self.at.block].insts.push(Inst { result: value, op, loc });
                 if reusable {
-                    self.knowledge.learn_value(self.block, op, &self.memory, value);
+                    self.knowledge.learn_value(self.at.block, op, &self.memory, value);
                 }
                 value
             }
         };
         self.memory.apply(effect, value);
-        self.record(Event::Op(value));
+        self.record(if reusable { Event::Op(value) } else { Event::Effect(value) });
         Operand::Value(value)
     }
 
@@ -300,12 +303,12 @@ impl Session {
             _ => Question { cond: cond.swapped(), width, a: b, b: a },
         };
         if self.mode != Mode::Dead {
-            match (self.recorded(), self.traces.end(self.block)) {
+            match (self.recorded(), self.traces.end(self.at.block)) {
                 (Some(Event::Implied(ix)), _) => {
                     if let Implied::Answer { question: before, answer } = self.traces.implied(ix)
                         && before == question
                     {
-                        self.position += 1;
+                        self.at.advance();
                         return answer;
                     }
                 }
@@ -346,8 +349,8 @@ impl Session {
         let (then, otherwise) = (self.new_block(loc), self.new_block(loc));
         let Question { cond, width, a, b } = question;
         self.end_block(Terminator::Branch { cond, width, a, b, then, otherwise }, loc);
-        *self.traces.end_mut(self.block) = End::Fork { question, then, otherwise, taken: true };
-        self.pending.push(self.block);
+        *self.traces.end_mut(self.at.block) = End::Fork { question, then, otherwise, taken: true };
+        self.pending.push(self.at.block);
         self.knowledge.learn_answer(then, &question, true);
         self.knowledge.learn_answer(otherwise, &question, false);
         self.go(then);
@@ -366,15 +369,14 @@ impl Session {
     }
 
     fn end_block(&mut self, term: Terminator, loc: Loc) {
-        let block = &mut self.function.blocks[self.block];
+        let block = &mut self.function.blocks[self.at.block];
         block.term = term;
         block.term_loc = loc;
     }
 
     #[inline]
     fn go(&mut self, block: Block) {
-        self.block = block;
-        self.position = 0;
+        self.at = self.traces.start(block);
         self.knowledge.enter(block);
     }
 
@@ -388,10 +390,10 @@ impl Session {
         if self.mode == Mode::Dead {
             return;
         }
-        match *self.traces.end(self.block) {
+        match *self.traces.end(self.at.block) {
             End::Open if self.mode == Mode::Live && self.at_open_end() => {
                 self.end_block(Terminator::Return(value), loc);
-                *self.traces.end_mut(self.block) = End::Return { value };
+                *self.traces.end_mut(self.at.block) = End::Return { value };
             }
             End::Return { value: before } if before == value && self.recorded().is_none() => {}
             End::Open if self.mode == Mode::Shadow && self.at_open_end() => {}
@@ -402,8 +404,8 @@ impl Session {
     #[inline]
     pub fn scope(&self) -> Scope {
         Scope {
-            block: self.block,
-            position: u32::try_from(self.position).unwrap_or(u32::MAX),
+            block: self.at.block,
+            position: u32::try_from(self.at.position()).unwrap_or(u32::MAX),
             depth: self.knowledge.depth(),
             memory: self.memory,
         }
@@ -422,7 +424,7 @@ impl Session {
             self.dead_step(loc);
             return true;
         }
-        if kind == JoinKind::After && scope.block == self.block {
+        if kind == JoinKind::After && scope.block == self.at.block {
             return false; // nothing split the path since
         }
         let mut changed = self.memory.changed_since(&scope.memory);
@@ -431,7 +433,7 @@ impl Session {
         }
         let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
         let key = JoinKey { scope: (scope.block, scope.position), site, host, changed, values: count };
-        match self.traces.end(self.block) {
+        match self.traces.end(self.at.block) {
             End::Join { key: before, target } if *before == key && self.recorded().is_none() => {
                 let target = *target;
                 if self.mode == Mode::Shadow && kind == JoinKind::Head && !self.shadow_enters(target) {
@@ -475,7 +477,7 @@ impl Session {
             }
         };
         self.end_block(Terminator::Jump { target, args: values.to_vec() }, loc);
-        *self.traces.end_mut(self.block) = End::Join { key, target };
+        *self.traces.end_mut(self.at.block) = End::Join { key, target };
         if !first {
             self.mode = Mode::Shadow;
             self.shadow_heads.clear();
@@ -526,7 +528,7 @@ impl Session {
         }
         match self.recorded() {
             Some(Event::Implied(ix)) if self.traces.implied(ix) == (Implied::Proven { base, bytes }) => {
-                self.position += 1;
+                self.at.advance();
                 return true;
             }
             None if self.mode == Mode::Live && self.at_open_end() => {
@@ -543,8 +545,8 @@ impl Session {
         if self.fork(Cond::Gt, Width::W64, limit, end, loc) {
             return false;
         }
-        if self.mode == Mode::Live && self.position == 0 && self.at_open_end() {
-            self.knowledge.learn_proven(self.block, base, &self.memory, bytes);
+        if self.mode == Mode::Live && self.at.position() == 0 && self.at_open_end() {
+            self.knowledge.learn_proven(self.at.block, base, &self.memory, bytes);
         }
         true
     }

@@ -14,8 +14,10 @@ pub(crate) struct Question {
 /// One step inside a block. Kept small: a replay walks over many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// The program asked for the operation that defines this value, computed now or known from before.
+    /// The program asked for the operation that defines this value, which changes nothing; computed now or known from before.
     Op(Value),
+    /// The program asked for the operation that defines this value, which changes memory.
+    Effect(Value),
     /// The program asked something that the path already implied.
     Implied(ImpliedIx),
 }
@@ -102,6 +104,29 @@ struct BlockTrace {
     end: End,
 }
 
+/// A place in the trace of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    pub block: Block,
+    first: usize,
+    next: usize,
+    end: usize,
+}
+
+impl Cursor {
+    /// How many events of the block lie before it.
+    #[inline]
+    pub fn position(&self) -> usize {
+        self.next - self.first
+    }
+
+    /// Goes on by an event.
+    #[inline]
+    pub fn advance(&mut self) {
+        self.next += 1;
+    }
+}
+
 /// The traces of all blocks.
 #[derive(Default)]
 pub(crate) struct Traces {
@@ -130,21 +155,29 @@ impl Traces {
         Event::Implied(ImpliedIx(ix))
     }
 
-    /// Adds an event to a block.
-    pub fn record(&mut self, block: Block, event: Event) {
-        let trace = &mut self.blocks[block];
+    /// The start of a block's trace.
+    #[inline]
+    pub fn start(&self, block: Block) -> Cursor {
+        let BlockTrace { first, len, .. } = self.blocks[block];
+        Cursor { block, first, next: first, end: first + len }
+    }
+
+    /// Adds an event where a block's trace ends, and goes behind it.
+    pub fn record(&mut self, cursor: &mut Cursor, event: Event) {
+        let trace = &mut self.blocks[cursor.block];
         if trace.len == 0 {
             trace.first = self.events.len();
         }
         trace.len += 1;
+        let next = trace.first + trace.len;
+        *cursor = Cursor { block: cursor.block, first: trace.first, next, end: next };
         self.events.push(event);
     }
 
-    /// The event at a position of a block.
+    /// The event at a place.
     #[inline]
-    pub fn event(&self, block: Block, position: usize) -> Option<Event> {
-        let trace = &self.blocks[block];
-        if position < trace.len { self.events.get(trace.first + position).copied() } else { None }
+    pub fn event(&self, cursor: &Cursor) -> Option<Event> {
+        if cursor.next < cursor.end { self.events.get(cursor.next).copied() } else { None }
     }
 
     /// What a path implied.
@@ -152,10 +185,9 @@ impl Traces {
         self.implied[ix as usize]
     }
 
-    /// Whether nothing is recorded from this position on.
-    pub fn is_open_at(&self, block: Block, position: usize) -> bool {
-        let trace = &self.blocks[block];
-        position == trace.len && trace.end == End::Open
+    /// Whether nothing is recorded from this place on.
+    pub fn is_open_at(&self, cursor: &Cursor) -> bool {
+        cursor.next == cursor.end && *self.end(cursor.block) == End::Open
     }
 
     /// How a block's trace ends.
@@ -180,11 +212,11 @@ impl Traces {
         self.definitions[value].as_ref() == Some(op)
     }
 
-    /// What is recorded at a position, for messages.
-    pub fn describe(&self, block: Block, position: usize) -> String {
-        match self.event(block, position) {
-            None => self.end(block).describe(),
-            Some(Event::Op(value)) => match &self.definitions[value] {
+    /// What is recorded at a place, for messages.
+    pub fn describe(&self, cursor: &Cursor) -> String {
+        match self.event(cursor) {
+            None => self.end(cursor.block).describe(),
+            Some(Event::Op(value) | Event::Effect(value)) => match &self.definitions[value] {
                 Some(op) => describe_op(op),
                 None => format!("the value {value}"),
             },
