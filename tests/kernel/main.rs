@@ -14,6 +14,7 @@ mod hook;
 mod library;
 mod loader;
 mod object;
+mod random;
 mod refused;
 mod run;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         library::cases,
         loader::cases,
         object::cases,
+        random::cases,
         refused::cases,
         run::cases,
     ];

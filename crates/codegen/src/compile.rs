@@ -92,3 +92,159 @@ fn map_def(map: &MapDecl, btf: &mut object::Btf, types: &mut Types) -> Result<Ma
         type_id: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::parse::parse;
+    use crate::ir::{DataType, Field, Signature, Table};
+    use crate::source::SourceText;
+    use bpfasm_isa::{CpuLevel, SlotIx};
+    use bpfasm_object::btf::{Kind, Type};
+    use bpfasm_object::{Datum, kernel::MapType};
+
+    const COUNTER: &str = "
+slot0: 4 bytes
+block0:
+  v0 = context
+  v1 = address slot0
+  store.w stack v1 + 0, 7
+  v2 = address map0
+  v3 = call map_lookup_elem(v2, v1)
+  branch.eq64 v3, 0, block1, block2
+block1:
+  return 0
+block2:
+  v4 = load.dw map v3 + 0
+  v5 = add64 v4, 1
+  store.dw map v3 + 0, v5
+  return 0";
+
+    #[track_caller]
+    fn module(text: &str) -> Module {
+        const U32: DataType = DataType::Int { name: "__u32", bytes: 4, signed: false };
+        const FIELDS: &[Field] =
+            &[Field { name: "packets", offset: 0, ty: U32 }, Field { name: "bytes", offset: 4, ty: U32 }];
+        let loc = core::panic::Location::caller();
+        let map = |name: &str| MapDecl {
+            name: name.to_owned(),
+            map_type: MapType::HASH,
+            key: Some(U32),
+            value: Some(DataType::Struct { name: "stats", bytes: 8, fields: FIELDS }),
+            max_entries: 16,
+            flags: 1,
+        };
+        let mut maps = Table::new();
+        maps.push(map("COUNTS"));
+        maps.push(map("OTHERS"));
+        let signature = Signature { context: "__sk_buff", param: "skb" };
+        let program = |name: &str| Program {
+            name: name.to_owned(),
+            section: "tc".to_owned(),
+            signature,
+            loc,
+            function: parse(text),
+        };
+        Module { license: "GPL".to_owned(), programs: vec![program("first"), program("second")], maps }
+    }
+
+    #[test]
+    fn an_object_has_code_relocations_lines_and_types() {
+        let mut module = module(COUNTER);
+        let declared = module.programs[0].loc;
+        // The store and the call are of other lines, the call of the same one as what follows it.
+        let (store, call): (Loc, Loc) = (here(), here());
+        let insts = &mut module.programs[0].function.blocks[crate::ir::Block(0)].insts;
+        (insts[2].loc, insts[3].loc, insts[4].loc) = (store, call, call);
+        let mut sources = SourceMap::new();
+        let text = "fn first() {}\nsecond line".into();
+        let (path, name) = (declared.file().into(), "programs/first.rs".into());
+        sources.add(SourceText { path, name, first_line: declared.line(), text });
+        let object = compile(&module, &Options::new(), &sources).unwrap();
+        assert_eq!(object, compile(&module, &Options::new(), &sources).unwrap());
+
+        let first = object.program("first").unwrap();
+        assert_eq!(first.check(), Ok(()));
+        assert!(first.has_debug_info());
+        assert_eq!((&*first.section, first.linkage, object.license.as_str()), ("tc", Linkage::Global, "GPL"));
+        let lddw = first.relocations[0].at;
+        assert_eq!(first.relocations, [Relocation { at: lddw, target: RelocationTarget::Map(MapIx(0)) }]);
+        assert_eq!(first.code[lddw.0 as usize].code, 0x18);
+        let line = &first.lines[0];
+        assert_eq!((line.at, &*line.file, &*line.text), (SlotIx(0), "programs/first.rs", "fn first() {}"));
+        let numbers: Vec<u32> = first.lines.iter().map(|line| line.line).collect();
+        let rest = module.programs[0].function.blocks[crate::ir::Block(0)].term_loc;
+        assert_eq!(numbers, [declared.line(), call.line(), rest.line()], "{:?}", first.lines);
+
+        let Some(Type::Func { name: "first", .. }) = object.btf.get(first.type_id.unwrap()) else { panic!("a FUNC") };
+        let context = object.btf.find(Kind::STRUCT, "__sk_buff").unwrap();
+        assert_eq!(object.btf.size_of(context), Ok(0));
+        let structs =
+            object.btf.iter().filter(|(_, ty)| matches!(ty, Type::Struct { name: "stats" | "__sk_buff", .. }));
+        assert_eq!(structs.count(), 2, "each is there once");
+        let counts = &object.maps[0];
+        let Datum::Type(value) = counts.value else { panic!("a type") };
+        assert_eq!(object.btf.size_of(value), Ok(8));
+        assert_eq!(counts.value, object.maps[1].value);
+        assert!(counts.type_id.is_some() && object.btf.find(Kind::DATASEC, ".maps").is_some());
+    }
+
+    #[track_caller]
+    fn here() -> Loc {
+        core::panic::Location::caller()
+    }
+
+    #[track_caller]
+    fn error(text: &str, options: Options) -> Error {
+        compile(&module(text), &options, &SourceMap::new()).unwrap_err()
+    }
+
+    #[test]
+    fn errors_say_which_program_and_what() {
+        let v3 = Options::new();
+        let sdiv = "block0:\n  v0 = context\n  v1 = sdiv64 v0, 7\n  return v1";
+        assert!(matches!(
+            error(sdiv, v3),
+            Error::NeedsCpu { op: "signed division", level: CpuLevel::V4, chosen: CpuLevel::V3, .. }
+        ));
+        assert!(compile(&module(sdiv), &v3.cpu(CpuLevel::V4), &SourceMap::new()).is_ok());
+        let invalid = error("block0:\n  return v0", v3);
+        assert!(matches!(&invalid, Error::InvalidIr { program, .. } if program == "first"));
+        let large = error("slot0: 505 bytes\nslot1: 1 bytes\nblock0:\n  return 0", v3);
+        assert!(matches!(&large, Error::StackTooLarge { bytes: 520, limit: 512, .. }), "{large}");
+        let mut named = module("block0:\n  return 0");
+        named.programs[1].name = "net::drop".to_owned();
+        let error = compile(&named, &v3, &SourceMap::new()).unwrap_err();
+        assert_eq!(error.to_string().split(": ").next(), Some("types of program net::drop"));
+    }
+
+    #[test]
+    fn spill_slots_count_as_stack() {
+        // Thirteen values that all live over a call do not fit the four registers that calls keep.
+        let mut text = "slot0: 448 bytes\nblock0:\n  v0 = context\n".to_owned();
+        for value in 1..14 {
+            text += &format!("  v{value} = load.w context v0 + {}\n", value * 4);
+        }
+        text += "  v14 = call ktime_get_ns()\n";
+        for value in 1..14 {
+            text += &format!("  v{} = xor64 v{}, v{value}\n", value + 14, value + 13);
+        }
+        text += "  return v27";
+        assert!(compile(&module(&text.replace("448", "8")), &Options::new(), &SourceMap::new()).is_ok());
+        let error = error(&text, Options::new());
+        assert!(matches!(error, Error::StackTooLarge { bytes: 513..=560, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_jump_knows_how_far_it_can_go() {
+        let long = |stores: usize| {
+            let mut text = "block0:\n  v0 = context\n  branch.eq64 v0, 7, block1, block2\nblock1:\n".to_owned();
+            text += &"  store.dw map v0 + 0, 1\n".repeat(stores);
+            text += "  jump block2\nblock2:\n  v1 = load.dw map v0 + 8\n  return v1";
+            compile(&module(&text), &Options::new(), &SourceMap::new())
+        };
+        assert!(long(0x7fff).is_ok());
+        let error = long(0x8000).unwrap_err();
+        assert!(matches!(&error, Error::JumpTooFar { program, .. } if program == "first"), "{error}");
+    }
+}

@@ -186,7 +186,7 @@ mod tests {
 
         #[test]
         fn sign_extension_keeps_the_low_bytes(value: u64) {
-            prop_assert_eq!(fold_sign_extend(Size::B, value), i64::from((value & 0xff) as u8 as i8).cast_unsigned());
+            prop_assert_eq!(fold_sign_extend(Size::B, value), i64::from(value.to_le_bytes()[0].cast_signed()).cast_unsigned());
             prop_assert_eq!(fold_sign_extend(Size::W, value), low_signed(value).cast_unsigned());
             prop_assert_eq!(truncate(Size::H, fold_sign_extend(Size::H, value)), truncate(Size::H, value));
         }

@@ -222,8 +222,100 @@ block3:
 
 #[test]
 fn each_level_has_its_instructions() {
-    for cpu in [CpuLevel::V1, CpuLevel::V3, CpuLevel::V4] {
-        println!("{cpu}\n{}", listing(&slots(NARROW, &little(cpu))));
-    }
-    panic!();
+    let v1 = "
+0: r0 = *(u64 *)(r1 + 0x0)
+1: r1 = r0
+2: r1 += 0x7
+3: r1 <<= 0x20
+4: r1 >>= 0x20
+5: r2 = r0
+6: r2 <<= 0x20
+7: r2 >>= 0x20
+8: r2 >>= 0x3
+9: r1 ^= r2
+10: r2 = r0
+11: r2 <<= 0x20
+12: r2 >>= 0x20
+13: r3 = 0x80000000 ll
+15: if r3 > r2 goto +0xa
+16: r2 = r0
+17: r2 <<= 0x20
+18: r2 s>>= 0x20
+19: r3 = r1
+20: r3 <<= 0x20
+21: r3 s>>= 0x20
+22: if r2 s>= r3 goto +0x3
+23: r0 <<= 0x30
+24: r0 s>>= 0x30
+25: exit
+26: r0 = r1
+27: exit";
+    golden(NARROW, &little(CpuLevel::V1), v1);
+    // The one difference: a jump on less.
+    golden(NARROW, &little(CpuLevel::V2), &v1.replace("if r3 > r2", "if r2 < r3"));
+    let v3 = "
+0: r0 = *(u64 *)(r1 + 0x0)
+1: r1 = r0
+2: w1 += 0x7
+3: r2 = r0
+4: w2 >>= 0x3
+5: r1 ^= r2
+6: if w0 < -0x80000000 goto +0x4
+7: if w0 s>= w1 goto +0x3
+8: r0 <<= 0x30
+9: r0 s>>= 0x30
+10: exit
+11: r0 = r1
+12: exit";
+    golden(NARROW, &little(CpuLevel::V3), v3);
+    let v4 = listing(&slots(NARROW, &little(CpuLevel::V4)));
+    assert!(v4.contains("r0 = (s16)r2"), "{v4}");
+}
+
+#[test]
+fn a_conjunction_and_its_branch_are_one_jump() {
+    let text = "
+block0:
+  v0 = context
+  v1 = load.w context v0 + 8
+  v2 = and32 v1, 5
+  branch.eq32 v2, 0, block1, block2
+block1:
+  return 1
+block2:
+  return v1";
+    let expected = "
+0: r0 = *(u32 *)(r1 + 0x8)
+1: if w0 & 0x5 goto +0x1
+2: w0 = 0x1
+3: exit";
+    golden(text, &little(CpuLevel::V3), expected);
+}
+
+#[test]
+fn context_stores_take_registers_and_others_immediates() {
+    let text = "
+slot0: 16 bytes
+block0:
+  v0 = context
+  store.w context v0 + 8, 7
+  v1 = address slot0
+  store.w stack v1 + 0, 0xffffffff
+  store.dw stack v1 + 8, 0xffffffffffffffff
+  store.dw stack v1 + 8, 0xffffffff
+  v2 = call map_lookup_elem(v0, v1)
+  return 0";
+    let expected = "
+0: w2 = 0x7
+1: *(u32 *)(r1 + 0x8) = r2
+2: *(u32 *)(r10 - 0x10) = -0x1
+3: *(u64 *)(r10 - 0x8) = -0x1
+4: w0 = -0x1
+5: *(u64 *)(r10 - 0x8) = r0
+6: r2 = r10
+7: r2 += -0x10
+8: call 0x1
+9: w0 = 0x0
+10: exit";
+    golden(text, &little(CpuLevel::V3), expected);
 }

@@ -345,3 +345,35 @@ fn a_section_must_fit_the_context() {
         other => panic!("{other}"),
     }
 }
+
+/// Numbers to add, as a tree that only the host knows.
+enum Sum {
+    Byte(u32),
+    Of(Box<Sum>, Box<Sum>),
+}
+
+#[staged(crate = bpfasm_dsl)]
+fn add_up(skb: &Tc, sum: &Sum) -> U32 {
+    match sum {
+        Sum::Byte(offset) => match skb.header::<UdpHdr>(*offset) {
+            Some(udp) => U32::from(udp.len().host()),
+            None => U32::from(0),
+        },
+        Sum::Of(a, b) => {
+            let (a, b) = (add_up(skb, a), add_up(skb, b));
+            a + b
+        }
+    }
+}
+
+#[program(tc, crate = bpfasm_dsl)]
+fn recursive(skb: &mut Tc, sum: &Sum) -> TcAction {
+    TcAction::from(add_up(skb, sum))
+}
+
+#[test]
+fn a_helper_may_call_itself_before_anything_happened() {
+    let byte = |offset| Box::new(Sum::Byte(offset));
+    let sum = Sum::Of(Box::new(Sum::Of(byte(1), byte(2))), byte(3));
+    assert_eq!(shape(&staged(&recursive.with(&sum))).1, 1);
+}

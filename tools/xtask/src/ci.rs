@@ -68,7 +68,9 @@ impl Step {
                 .args(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
                 .env("RUSTDOCFLAGS", "-D warnings")),
             // Without the fuzzer's own C++, which takes longer to compile than everything else.
-            Self::Fuzz => run(cargo().args(["check", "--quiet", "--no-default-features"]).args(FUZZ_MANIFEST)),
+            Self::Fuzz => {
+                run(cargo().args(["check", "--quiet", "--all-targets", "--no-default-features"]).args(FUZZ_MANIFEST))
+            }
             Self::Readme => readme(),
             Self::Test => run(&mut shell(&Readme::read()?.test)),
         }
@@ -94,8 +96,9 @@ fn readme() -> Result<(), Error> {
     in_clone(&clone, &readme.main_job)?;
     write(&clone.join("programs/readme.rs"), &readme.program)?;
     in_clone(&clone, "cargo run --quiet -- run programs/readme.rs")?;
-    write(&clone.join("crates/bpfasm/examples/readme.rs"), &readme.binary)?;
-    in_clone(&clone, "cargo check --quiet --package bpfasm-rs --example readme")
+    let binary = format!("//! The README's binary.\n{}", readme.binary);
+    write(&clone.join("crates/bpfasm/examples/readme.rs"), &binary)?;
+    in_clone(&clone, "cargo build --quiet --package bpfasm-rs --example readme")
 }
 
 fn in_clone(clone: &Path, line: &str) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use self::totals::{Run, Totals};
-use crate::chore::{command, line, workspace};
+use crate::chore::{cargo, command, line, run, workspace};
 use crate::error::Error;
 
 /// Run the fuzz targets in turn.
@@ -40,20 +40,21 @@ impl Args {
         check_fuzzer()?;
         let home = self.corpus.clone().or_else(cache).ok_or(Error::NoCache)?;
         make(&home)?;
+        seed(&home)?;
         let mut totals = Totals::read(&home)?;
         let mut found = Vec::new();
         for target in targets {
-            let run = fuzz(&target, &home, self.minutes)?;
-            let total = totals.add(&target, run)?;
+            let done = fuzz(&target, &home, self.minutes)?;
+            let total = totals.add(&target, done)?;
             println!(
                 "{target}: {} executions, {} edges, {}; in all {} executions, {} findings",
-                run.executions,
-                run.coverage,
-                if run.findings == 0 { "no finding" } else { "a finding" },
+                done.executions,
+                done.coverage,
+                if done.findings == 0 { "no finding" } else { "a finding" },
                 total.executions,
                 total.findings,
             );
-            if run.findings != 0 {
+            if done.findings != 0 {
                 found.push(target);
             }
         }
@@ -105,6 +106,13 @@ fn make(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })
 }
 
+/// Puts into the corpus what no fuzzer guesses soon: a whole object and its parts.
+fn seed(home: &Path) -> Result<(), Error> {
+    let example =
+        ["--quiet", "--no-default-features", "--manifest-path", "fuzz/Cargo.toml", "--example", "seeds", "--"];
+    run(cargo().arg("run").args(example).arg(home))
+}
+
 /// Runs one target for some minutes. All that the fuzzer says goes to a file.
 fn fuzz(target: &str, home: &Path, minutes: u32) -> Result<Run, Error> {
     let (corpus, log) = (home.join(target), home.join(format!("{target}.log")));
@@ -119,19 +127,19 @@ fn fuzz(target: &str, home: &Path, minutes: u32) -> Result<Run, Error> {
     let words = line(&command);
     let failed = |source| Error::Start { command: words.clone(), source };
     let mut child = command.spawn().map_err(failed)?;
-    let mut run = Run::default();
+    let mut done = Run::default();
     let mut started = false;
     for text in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()).map_while(Result::ok)
     {
-        run.take(&text);
+        done.take(&text);
         started |= text.starts_with("INFO: Seed:");
         writeln!(out, "{text}").map_err(unreadable)?;
     }
     let status = child.wait().map_err(failed)?;
     match (status.success(), started) {
-        (true, _) => Ok(run),
+        (true, _) => Ok(done),
         // The fuzzer ran and says no: that is a finding.
-        (false, true) => Ok(Run { findings: 1, ..run }),
+        (false, true) => Ok(Run { findings: 1, ..done }),
         (false, false) => {
             eprintln!("{target}: does not build or start, see {}", log.display());
             Err(Error::Failed { command: words, status })

@@ -100,11 +100,8 @@ impl Writer<'_> {
             self.moves_before(at);
             self.inst(at);
         }
-        let code = BlockCode {
-            items: start..self.body.items.len(),
-            end: self.end(block, last),
-            loc: self.function.loc(last),
-        };
+        let code =
+            BlockCode { items: start..self.body.items.len(), end: self.end(block, last), loc: self.function.loc(last) };
         self.body.blocks.push(code);
     }
 

@@ -33,8 +33,9 @@ pub(crate) fn emit(
     let body = Body::new(function, allocation, options.cpu);
     let layout = Layout::new(&body);
     let mut asm = Assembler::with_level(options.cpu);
-    let labels = body.blocks().map(|_| asm.new_label()).collect();
-    let mut emitter = Emitter { asm, labels, maps: Vec::new(), places: vec![(SlotIx(0), declared)] };
+    let labels = (0..=layout.exit().0).map(|_| asm.new_label()).collect();
+    let mut emitter =
+        Emitter { asm, labels, exit: Some(layout.exit()), maps: Vec::new(), places: vec![(SlotIx(0), declared)] };
     for (block, next) in layout.blocks() {
         emitter.asm.bind(emitter.label(block));
         for item in body.items(block) {
@@ -50,6 +51,8 @@ pub(crate) fn emit(
 struct Emitter {
     asm: Assembler,
     labels: Vec<Label>,
+    /// Stands for the first exit, until that is emitted.
+    exit: Option<MachBlock>,
     maps: Vec<(SlotIx, MapRef)>,
     places: Vec<(SlotIx, Loc)>,
 }
@@ -86,6 +89,9 @@ impl Emitter {
                 }
             }
             Way::Exit => {
+                if let Some(exit) = self.exit.take() {
+                    self.asm.bind(self.label(exit));
+                }
                 self.asm.push(Insn::exit());
             }
         }

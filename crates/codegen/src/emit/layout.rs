@@ -33,9 +33,16 @@ pub(super) enum Way {
 impl<'b> Layout<'b> {
     pub(super) fn new(body: &'b Body) -> Layout<'b> {
         let mut layout = Layout { body, stands_for: body.blocks().collect() };
+        layout.stands_for.push(layout.exit());
         layout.pass_over_empty();
         layout.merge_equal();
+        layout.share_exit();
         layout
+    }
+
+    /// What stands for an exit instruction that is there anyway: a place behind all blocks.
+    pub(super) fn exit(&self) -> MachBlock {
+        self.body.blocks().next_back().map_or(MachBlock(0), |last| MachBlock(last.0 + 1))
     }
 
     /// The blocks to emit, each with the one that follows it.
@@ -59,7 +66,7 @@ impl<'b> Layout<'b> {
 
     /// Lets edges skip blocks that only jump on. A circle of them ends where it is entered.
     fn pass_over_empty(&mut self) {
-        let mut ends: Vec<Option<MachBlock>> = vec![None; self.stands_for.len()];
+        let mut ends: Vec<Option<MachBlock>> = vec![None; self.body.blocks().len()];
         let mut path = Vec::new();
         for start in self.body.blocks() {
             let mut at = start;
@@ -115,6 +122,20 @@ impl<'b> Layout<'b> {
         }
     }
 
+    /// Lets jumps to nothing but an exit lead to the exit of a block that is there anyway.
+    fn share_exit(&mut self) {
+        let exits = |layout: &Self| {
+            let is_exit = |&block: &MachBlock| matches!(layout.body.block(block).end, End::Exit);
+            let blocks = layout.body.blocks().filter(|&block| layout.is_emitted(block));
+            blocks.filter(is_exit).collect::<Vec<_>>()
+        };
+        let is_needed = |layout: &Self, block| !layout.body.items(block).is_empty() || layout.is_run_into(block);
+        let (needed, bare): (Vec<_>, Vec<_>) = exits(self).into_iter().partition(|&block| is_needed(self, block));
+        if !needed.is_empty() {
+            bare.into_iter().for_each(|block| self.stands_for[block.0 as usize] = self.exit());
+        }
+    }
+
     fn contents(&self, block: MachBlock) -> impl Iterator<Item = (Insn, Option<MapRef>)> {
         self.body.items(block).iter().map(|Item { insn, map, .. }| (*insn, *map))
     }
@@ -148,7 +169,11 @@ impl<'b> Layout<'b> {
 
     /// How `block`, which `next` follows, leads on.
     pub(super) fn way(&self, block: MachBlock, next: Option<MachBlock>, level: CpuLevel) -> Way {
-        let jump = |to: MachBlock| if Some(to) == next { Way::Fall } else { Way::Jump(to) };
+        let jump = |to: MachBlock| match to {
+            _ if Some(to) == next => Way::Fall,
+            _ if to == self.exit() => Way::Exit,
+            _ => Way::Jump(to),
+        };
         match self.body.block(block).end {
             End::Exit => Way::Exit,
             End::Jump(to) => jump(self.find(to)),

@@ -145,8 +145,15 @@ impl Generator<'_> {
     }
 
     fn branch(&mut self, then: Block, otherwise: Block) {
-        let (cond, width) = (self.pick(Cond::ALL), self.width());
-        let (a, b) = (self.operand(), self.operand());
+        let (mut cond, width) = (self.pick(Cond::ALL), self.width());
+        let (mut a, mut b) = (self.operand(), self.operand());
+        if self.below(4) == 3 {
+            // A test of some bits, which is one jump when it is against zero and nothing else wants them.
+            let width = self.width();
+            a = self.emit(Op::Bin { op: BinOp::And, width, a, b }).into();
+            b = Operand::Const(u64::from(self.byte() % 3));
+            cond = self.pick(&[Cond::Eq, Cond::Ne]);
+        }
         self.end(Terminator::Branch { cond, width, a, b, then, otherwise });
     }
 

@@ -101,8 +101,14 @@ mod tests {
         prop::collection::vec(any::<u8>(), 0..600).prop_map(Bytes)
     }
 
+    /// A case runs a function some hundred times, so a quarter of the usual number has to do; `PROPTEST_CASES` still counts.
+    fn config() -> ProptestConfig {
+        let default = ProptestConfig::default();
+        ProptestConfig { cases: default.cases.div_ceil(4), failure_persistence: None, ..default }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(config())]
         #[test]
         fn random_functions_keep_their_meaning(bytes in bytes()) {
             super::check(&bytes.0);

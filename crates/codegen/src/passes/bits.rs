@@ -9,16 +9,28 @@ use crate::ir::{BinOp, Block, Cfg, Function, Op, Operand, Size, Space, Table, Te
 /// counts as 64 bits.
 pub(crate) struct Bits {
     of: Table<Value, u8>,
+    view: View,
+}
+
+/// Whose bounds count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What registers can hold.
+    Machine,
+    /// What the kernel's verifier takes for granted, which is less: a mask that the program has on a quotient must stay, or a loop
+    /// that it bounds looks endless (`adjust_scalar_min_max_vals` in `kernel/bpf/verifier.c` knows nothing of `div`, `mod`, `end` and
+    /// shifts by what is not known).
+    Verifier,
 }
 
 impl Bits {
-    pub(crate) fn new(function: &Function) -> Bits {
-        Bits { of: Table::filled(64, function.value_count as usize) }
+    pub(crate) fn new(function: &Function, view: View) -> Bits {
+        Bits { of: Table::filled(64, function.value_count as usize), view }
     }
 
-    /// The bounds of everything in `function`.
+    /// The bounds of everything in `function` on the machine.
     pub(crate) fn of_function(function: &Function, cfg: &Cfg) -> Bits {
-        let mut bits = Bits::new(function);
+        let mut bits = Bits::new(function, View::Machine);
         for &block in cfg.order() {
             bits.enter(function, cfg, block);
             for inst in &function.blocks[block].insts {
@@ -60,6 +72,7 @@ impl Bits {
 
     fn result(&self, op: &Op) -> u8 {
         match *op {
+            Op::NetSwap { .. } if self.view == View::Verifier => 64,
             Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::Call { .. } | Op::Store { .. } => 64,
             Op::Load { space: Space::Context, size: Size::W, .. } => 64,
             Op::Load { size, .. } | Op::NetSwap { size, .. } => size_bits(size),
@@ -69,11 +82,26 @@ impl Bits {
         }
     }
 
+    /// Whether the verifier forgets what it knew of the operands, of `x` and `y` bits.
+    fn is_opaque(&self, op: BinOp, width: Width, (x, y): (u8, u8), known_count: bool) -> bool {
+        match op {
+            BinOp::Div | BinOp::Mod => true,
+            BinOp::Lsh | BinOp::Rsh | BinOp::Arsh => !known_count,
+            BinOp::Mul => x.max(y) > width.bits() / 2,
+            _ => false,
+        }
+    }
+
     fn bin(&self, op: BinOp, width: Width, a: Operand, b: Operand) -> u8 {
         let full = width.bits();
-        let (x, y) = (self.operand(a).min(full), self.operand(b).min(full));
+        let (x, y) = (self.operand(a), self.operand(b));
+        if self.view == View::Verifier && op != BinOp::And && x.max(y) > full {
+            return 64; // cpu levels below v3 compute it with 64 bits
+        }
+        let (x, y) = (x.min(full), y.min(full));
         let count = b.as_const().and_then(|count| u8::try_from(count & u64::from(width_bits(width) - 1)).ok());
         let bound = match op {
+            _ if self.view == View::Verifier && self.is_opaque(op, width, (x, y), count.is_some()) => return 64,
             BinOp::And => x.min(y),
             BinOp::Or | BinOp::Xor => x.max(y),
             BinOp::Add => x.max(y) + 1,

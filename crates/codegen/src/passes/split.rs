@@ -87,6 +87,6 @@ block7:
             assert!(critical.clone().count() < 2, "{function}");
             spared += critical.count();
         }
-        assert_eq!((function.blocks.len(), spared), (8 + 5, 3));
+        assert_eq!((function.blocks.len(), spared), (8 + 6, 3));
     }
 }

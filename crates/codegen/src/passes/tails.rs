@@ -289,6 +289,27 @@ block5:
     }
 
     #[test]
+    fn a_block_is_not_merged_with_one_that_its_values_reach() {
+        // What block2 stores is what block1 loaded, not what block3 did.
+        let text = "
+block0:
+  v0 = context
+  jump block1
+block1:
+  v1 = load.w context v0 + 0
+  branch.eq32 v1, 0, block2, block4
+block2:
+  store.w context v0 + 4, v1
+  jump block3
+block3:
+  v2 = load.w context v0 + 0
+  branch.eq32 v2, 0, block2, block4
+block4:
+  return 0";
+        becomes(super::run, Endian::Little, text, text);
+    }
+
+    #[test]
     fn operands_conditions_and_order_of_sides_count() {
         let text = "
 block0:

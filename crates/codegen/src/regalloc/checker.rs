@@ -222,3 +222,118 @@ fn copy(m: &Move, state: &mut State) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::parse::parse;
+    use crate::options::Options;
+    use crate::regalloc::allocate;
+    use crate::select::select;
+
+    /// Values that live over calls and around a loop.
+    const BUSY: &str = "
+slot0: 8 bytes
+block0:
+  v0 = context
+  v1 = load.w context v0 + 0
+  v2 = load.w context v0 + 4
+  v3 = load.w context v0 + 8
+  v4 = load.w context v0 + 12
+  v5 = load.w context v0 + 16
+  jump block1(0, v5)
+block1(v6, v7):
+  branch.lt64 v6, 9, block2, block4
+block2:
+  v8 = address slot0
+  store.dw stack v8 + 0, v7
+  v9 = call skb_store_bytes(v0, v6, v8, v4, v7)
+  v10 = add64 v7, v9
+  v11 = add64 v6, 1
+  branch.eq64 v9, 0, block3, block4
+block3:
+  jump block1(v11, v10)
+block4:
+  v12 = xor64 v1, v2
+  v13 = xor64 v12, v3
+  v14 = xor64 v13, v4
+  v15 = xor64 v14, v7
+  return v15";
+
+    fn allocated() -> (mir::Function, Allocation) {
+        let mut function = parse(BUSY);
+        crate::passes::split_critical_edges(&mut function);
+        let machine = select(&function, "busy", &Options::new()).unwrap();
+        let allocation = allocate(&machine).unwrap();
+        (machine, allocation)
+    }
+
+    #[test]
+    fn every_move_is_missed() {
+        let (function, good) = allocated();
+        assert_eq!(check(&function, &good), Ok(()));
+        assert!(good.spill_slots > 0 && good.moves.len() > 8, "a test of something: {:?}", good.moves);
+        for missing in 0..good.moves.len() {
+            let mut bad = good.clone();
+            bad.moves.remove(missing);
+            assert!(check(&function, &bad).is_err(), "without {:?}", good.moves[missing]);
+        }
+    }
+
+    #[test]
+    fn another_register_is_noticed() {
+        let (function, good) = allocated();
+        for (inst, at) in function.insts().iter().zip((0..).map(InstIx)) {
+            let mut roles = Vec::new();
+            inst.operands(|operand| roles.push(operand));
+            for (index, role) in roles.into_iter().enumerate() {
+                let mut bad = good.clone();
+                let place = bad.start(at) + index;
+                bad.regs[place] = Reg::R10;
+                let found = check(&function, &bad);
+                match role {
+                    Operand::Def(..) => assert!(found.is_err(), "{at} {inst:?} operand {index}"),
+                    Operand::Use(vreg, _) => {
+                        assert_eq!(found, Err(Error::WrongValue { inst: at, vreg, reg: Reg::R10 }), "{inst:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_ruin_argument_registers() {
+        let (function, good) = allocated();
+        let is_call = |inst: &mir::Inst| matches!(inst, mir::Inst::Call { .. });
+        let call = (0..).map(InstIx).zip(function.insts()).find(|(_, inst)| is_call(inst)).unwrap().0;
+        let kept = [Reg::R6, Reg::R7, Reg::R8, Reg::R9];
+        // Whatever lives over the call in a register that it keeps cannot live in one that it ruins.
+        let mut bad = good.clone();
+        let swap = |reg: Reg| if reg == kept[0] { Reg::R5 } else { reg };
+        bad.regs.iter_mut().for_each(|reg| *reg = swap(*reg));
+        for m in &mut bad.moves {
+            for place in [&mut m.from, &mut m.to] {
+                if let Place::Reg(reg) = place {
+                    *reg = swap(*reg);
+                }
+            }
+        }
+        assert!(good.regs.contains(&kept[0]), "something lives over {call}");
+        assert!(check(&function, &bad).is_err());
+    }
+
+    #[test]
+    fn moves_need_places_that_are_there() {
+        let (function, good) = allocated();
+        let inst = good.moves[0].before;
+        let with = |from, to| {
+            let mut bad = good.clone();
+            bad.moves.insert(0, Move { before: inst, from, to });
+            check(&function, &bad)
+        };
+        let (register, slot) = (Place::Reg(Reg::R0), Place::Spill(good.spill_slots));
+        assert_eq!(with(register, slot), Err(Error::NoSpillSlot { inst }));
+        assert_eq!(with(Place::Spill(0), Place::Spill(0)), Err(Error::MoveInMemory { inst }));
+        assert_eq!(with(register, Place::Reg(Reg::R10)), Err(Error::FramePointer { inst }));
+    }
+}

@@ -17,10 +17,12 @@ use bpfasm_isa::Reg;
 const REACH: usize = 64;
 
 pub(super) fn tidy(function: &Function, allocation: &mut Allocation) {
-    if allocation.moves.is_empty() {
+    let has_moves = blocks_with_moves(function, allocation);
+    if !has_moves.contains(&true) {
         return;
     }
-    let mut tidy = Tidy { function, gone: vec![false; allocation.moves.len()], allocation, steps: Vec::new() };
+    let gone = vec![false; allocation.moves.len()];
+    let mut tidy = Tidy { function, allocation, gone, has_moves, steps: Vec::new() };
     tidy.forward();
     let live = tidy.liveness();
     for block in function.blocks() {
@@ -31,6 +33,20 @@ pub(super) fn tidy(function: &Function, allocation: &mut Allocation) {
     }
     let mut gone = std::mem::take(&mut tidy.gone).into_iter();
     allocation.moves.retain(|_| !gone.next().unwrap_or(false));
+}
+
+/// For each block whether it has moves of either kind: between instructions, or copies that are instructions.
+fn blocks_with_moves(function: &Function, allocation: &Allocation) -> Vec<bool> {
+    let mut moves = allocation.moves.iter().peekable();
+    let has_moves = |block: MachBlock| {
+        let insts = function.block_insts(block);
+        let mut found = false;
+        while moves.next_if(|m| m.before.0 < insts.end).is_some() {
+            found = true;
+        }
+        found || insts.map(InstIx).any(|at| matches!(function.inst(at), Inst::Copy { .. }))
+    };
+    function.blocks().map(has_moves).collect()
 }
 
 /// A set of registers.
@@ -123,6 +139,8 @@ struct Tidy<'f> {
     allocation: &'f mut Allocation,
     /// Moves that are taken out.
     gone: Vec<bool>,
+    /// For each block whether it has any.
+    has_moves: Vec<bool>,
     /// The steps of the block at hand.
     steps: Vec<Step>,
 }
@@ -216,9 +234,12 @@ impl Tidy<'_> {
         }
         for block in self.function.blocks() {
             let mut copies = known[block.0 as usize].unwrap_or(Copies::NONE);
-            self.enter(block);
-            for index in 0..self.steps.len() {
-                self.forward_step(self.steps[index], &mut copies);
+            // Without copies there is nothing to see.
+            if copies != Copies::NONE || self.has_moves[block.0 as usize] {
+                self.enter(block);
+                for index in 0..self.steps.len() {
+                    self.forward_step(self.steps[index], &mut copies);
+                }
             }
             for to in self.function.succs(block) {
                 match &mut known[to.0 as usize] {
@@ -280,10 +301,10 @@ impl Tidy<'_> {
 
     /// Drops moves to registers that nobody reads and, if `make` says so, moves that a value's definition can make needless.
     fn backward(&mut self, block: MachBlock, live_after: Regs, make: bool) {
-        self.enter(block);
-        if !self.steps.iter().any(|step| matches!(step, Step::Move(_))) {
+        if !self.has_moves[block.0 as usize] {
             return;
         }
+        self.enter(block);
         let mut live = live_after;
         for index in (0..self.steps.len()).rev() {
             let step = self.steps[index];

@@ -37,6 +37,7 @@ pub(crate) fn select(function: &Function, program: &str, options: &Options) -> R
         bits: (options.cpu < CpuLevel::V3).then(|| Bits::of_function(function, &cfg)),
         out: mir::Function::new(frame.bytes),
         frame,
+        first_returned: None,
         loc: function.blocks[function.entry()].term_loc,
     };
     for &block in cfg.order() {
@@ -69,6 +70,8 @@ impl Frame {
 /// How often and where values are used and defined.
 struct Uses {
     counts: Table<Value, u32>,
+    /// How many returns each value has.
+    returns: Table<Value, u32>,
     /// The operation that defines each value, by block and index.
     defs: Table<Value, Option<(Block, u32)>>,
 }
@@ -76,7 +79,11 @@ struct Uses {
 impl Uses {
     fn new(function: &Function, cfg: &Cfg) -> Uses {
         let count = function.value_count as usize;
-        let mut uses = Uses { counts: Table::filled(0, count), defs: Table::filled(None, count) };
+        let mut uses = Uses {
+            counts: Table::filled(0, count),
+            returns: Table::filled(0, count),
+            defs: Table::filled(None, count),
+        };
         for &block in cfg.order() {
             let data = &function.blocks[block];
             for (index, inst) in (0..).zip(&data.insts) {
@@ -84,6 +91,9 @@ impl Uses {
                 inst.op.operands().for_each(|operand| uses.note(operand));
             }
             data.term.operands().for_each(|operand| uses.note(operand));
+            if let Terminator::Return(Operand::Value(value)) = data.term {
+                uses.returns[value] += 1;
+            }
         }
         uses
     }
@@ -105,6 +115,8 @@ struct Select<'f> {
     bits: Option<Bits>,
     frame: Frame,
     out: mir::Function,
+    /// The first value from another block that is returned.
+    first_returned: Option<Value>,
     /// Where the operation at hand was written.
     loc: Loc,
 }
@@ -206,15 +218,16 @@ impl<'f> Select<'f> {
         self.out.push(inst, self.loc);
     }
 
-    /// A value in a register that can be R0. One that lives on elsewhere gets a copy: the allocator splits the lives of values that want
-    /// the same register at the same time into many short ones.
+    /// A value in a register that can be R0.
+    ///
+    /// The allocator splits the lives of values that want the same register at the same time into many short ones. So of the values that
+    /// live on from another block only the first, if it is returned in one place, is R0 from the start; the others get a copy.
     fn returned(&mut self, block: Block, operand: Operand) -> VReg {
         let a = self.reg(operand);
-        let is_local = |value| self.uses.defs[value].is_some_and(|(home, _)| home == block);
-        match operand {
-            Operand::Value(value) if !is_local(value) => self.emit(|dst| Inst::Copy { dst, a }),
-            _ => a,
-        }
+        let Operand::Value(value) = operand else { return a };
+        let is_local = self.uses.defs[value].is_some_and(|(home, _)| home == block);
+        let is_first = *self.first_returned.get_or_insert(value) == value && self.uses.returns[value] == 1;
+        if is_local || is_first { a } else { self.emit(|dst| Inst::Copy { dst, a }) }
     }
 
     fn has_32_bit(&self) -> bool {

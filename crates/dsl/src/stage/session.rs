@@ -19,6 +19,8 @@ const DEAD_STEPS: u32 = 1 << 20;
 pub struct Scope {
     block: Block,
     position: u32,
+    /// Which of the constructs that begin there: one around a call and one in the function that is called may begin at one place.
+    ordinal: u32,
     /// How many blocks the path had gone through.
     depth: usize,
     memory: Memory,
@@ -402,8 +404,9 @@ impl Session {
     }
 
     #[inline]
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&mut self) -> Scope {
         Scope {
+            ordinal: self.at.open_scope(),
             block: self.at.block,
             position: u32::try_from(self.at.position()).unwrap_or(u32::MAX),
             depth: self.knowledge.depth(),
@@ -432,7 +435,7 @@ impl Session {
             changed = Memory::all_contents(Memory::moved(changed));
         }
         let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        let key = JoinKey { scope: (scope.block, scope.position), site, host, changed, values: count };
+        let key = JoinKey { scope: (scope.block, scope.position, scope.ordinal), site, host, changed, values: count };
         match self.traces.end(self.at.block) {
             End::Join { key: before, target } if *before == key && self.recorded().is_none() => {
                 let target = *target;

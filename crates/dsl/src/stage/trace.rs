@@ -38,8 +38,8 @@ pub(crate) struct ImpliedIx(u32);
 /// What identifies a join: paths with equal keys continue together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JoinKey {
-    /// The block and the position in it where the joined construct began.
-    pub scope: (Block, u32),
+    /// The block and the position in it where the joined construct began, and which of those that began there it is.
+    pub scope: (Block, u32, u32),
     /// The join point in the source.
     pub site: u64,
     /// A digest of the host state that makes continuations differ.
@@ -111,9 +111,18 @@ pub(crate) struct Cursor {
     first: usize,
     next: usize,
     end: usize,
+    /// How many joined constructs began right here.
+    scopes: u32,
 }
 
 impl Cursor {
+    /// Tells the construct that begins here from those that began right here before it, around it.
+    #[inline]
+    pub fn open_scope(&mut self) -> u32 {
+        self.scopes += 1;
+        self.scopes
+    }
+
     /// How many events of the block lie before it.
     #[inline]
     pub fn position(&self) -> usize {
@@ -124,6 +133,7 @@ impl Cursor {
     #[inline]
     pub fn advance(&mut self) {
         self.next += 1;
+        self.scopes = 0;
     }
 }
 
@@ -159,7 +169,7 @@ impl Traces {
     #[inline]
     pub fn start(&self, block: Block) -> Cursor {
         let BlockTrace { first, len, .. } = self.blocks[block];
-        Cursor { block, first, next: first, end: first + len }
+        Cursor { block, first, next: first, end: first + len, scopes: 0 }
     }
 
     /// Adds an event where a block's trace ends, and goes behind it.
@@ -170,7 +180,7 @@ impl Traces {
         }
         trace.len += 1;
         let next = trace.first + trace.len;
-        *cursor = Cursor { block: cursor.block, first: trace.first, next, end: next };
+        *cursor = Cursor { block: cursor.block, first: trace.first, next, end: next, scopes: 0 };
         self.events.push(event);
     }
 
