@@ -5,7 +5,10 @@ use std::time::Duration;
 use bpfasm::codegen::{CpuLevel, Options};
 use bpfasm::loader::{self, TestRun};
 use bpfasm::{compile, prelude::*};
-use bpfasm_tests::{Case, need::{CAP_BPF, CAP_NET_ADMIN}};
+use bpfasm_tests::{
+    Case,
+    need::{CAP_BPF, CAP_NET_ADMIN},
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -291,13 +294,7 @@ fn bodies() -> impl Strategy<Value = Vec<Statement>> {
         1 => values().prop_map(Statement::Return),
     ];
     let statement = simple.prop_recursive(2, 10, 3, |inner| {
-        let compare = prop::sample::select(vec![
-            Compare::Eq,
-            Compare::Ne,
-            Compare::Lt,
-            Compare::Le,
-            Compare::SignedLt,
-        ]);
+        let compare = prop::sample::select(vec![Compare::Eq, Compare::Ne, Compare::Lt, Compare::Le, Compare::SignedLt]);
         let body = || prop::collection::vec(inner.clone(), 0..3);
         prop_oneof![
             3 => (compare, values(), values(), body(), body())

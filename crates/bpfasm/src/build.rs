@@ -80,12 +80,8 @@ pub fn main(file: File, entries: &[&Entry]) -> ExitCode {
 }
 
 fn arguments(mut words: impl Iterator<Item = OsString>) -> Result<Arguments, DriverError> {
-    let mut arguments = Arguments {
-        out: PathBuf::new(),
-        options: Options::default(),
-        emit_ir: false,
-        settings: Settings::default(),
-    };
+    let mut arguments =
+        Arguments { out: PathBuf::new(), options: Options::default(), emit_ir: false, settings: Settings::default() };
     while let Some(word) = words.next() {
         let word = word.to_string_lossy().into_owned();
         if word == "--emit-ir" {
@@ -119,12 +115,7 @@ fn target(name: &str) -> Option<Endian> {
 
 fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), DriverError> {
     let mut sources = SourceMap::new();
-    sources.add(SourceText {
-        path: file.path.into(),
-        name: file.name.into(),
-        first_line: 1,
-        text: file.text.into(),
-    });
+    sources.add(SourceText { path: file.path.into(), name: file.name.into(), first_line: 1, text: file.text.into() });
     arguments.settings.check(entries)?;
     let mut programs = Vec::new();
     for entry in entries {

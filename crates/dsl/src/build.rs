@@ -47,7 +47,9 @@ pub enum EntryError {
     #[error(transparent)]
     Stage(#[from] StageError),
     /// A host argument has no value.
-    #[error("host argument `{name}` has no value\n  help: give it one with `args({name} = …)` in `#[program]`, or with `--set {name}=VALUE`")]
+    #[error(
+        "host argument `{name}` has no value\n  help: give it one with `args({name} = …)` in `#[program]`, or with `--set {name}=VALUE`"
+    )]
     Missing {
         /// The argument.
         name: String,

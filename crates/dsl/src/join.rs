@@ -192,9 +192,11 @@ impl Join {
         let loc = Loc::from(core::panic::Location::caller());
         let kind = if self.head { JoinKind::Head } else { JoinKind::After };
         let join = JoinAt { site, host: self.host.0.finish(), kind };
-        stage::with(|session| {
-            if self.opaque { session.is_dead() } else { session.join(scope, join, &mut self.values, loc) }
-        })
+        stage::with(
+            |session| {
+                if self.opaque { session.is_dead() } else { session.join(scope, join, &mut self.values, loc) }
+            },
+        )
     }
 }
 

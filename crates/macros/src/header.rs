@@ -50,9 +50,8 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
             }
         });
         offset = quote_spanned!(ty.span()=> #offset + <#ty as #root::private::Field>::BYTES);
-        idents.push((ident, ty));
+        idents.push(ident);
     }
-    let (idents, types): (Vec<_>, Vec<_>) = idents.into_iter().unzip();
     Ok(quote! {
         impl #name {
             #(#constants)*
@@ -79,7 +78,8 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
 
         const _: () = {
             #[allow(dead_code, reason = "the struct only describes a layout, nobody else makes one")]
-            fn layout(#(#idents: #types),*) -> #name {
+            fn layout(header: #name) -> #name {
+                let #name { #(#idents),* } = header;
                 #name { #(#idents),* }
             }
         };

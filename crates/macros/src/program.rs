@@ -67,7 +67,10 @@ impl Parse for Options {
                 )?;
                 options.args = args.into_iter().collect();
             } else {
-                return Err(Error::new(name.span(), "the options are `samples = FN`, `args(NAME = EXPR)`, `crate = PATH`"));
+                return Err(Error::new(
+                    name.span(),
+                    "the options are `samples = FN`, `args(NAME = EXPR)`, `crate = PATH`",
+                ));
             }
         }
         Ok(options)

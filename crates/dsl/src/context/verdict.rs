@@ -5,7 +5,10 @@ use bpfasm_codegen::ir::Operand;
 use crate::value::{U32, handle};
 
 /// What a program returns.
-#[diagnostic::on_unimplemented(message = "a program cannot return `{Self}`", note = "return a verdict such as `TcAction::OK`")]
+#[diagnostic::on_unimplemented(
+    message = "a program cannot return `{Self}`",
+    note = "return a verdict such as `TcAction::OK`"
+)]
 pub trait Verdict: Copy {
     #[doc(hidden)]
     fn result(self) -> Operand;

@@ -92,6 +92,10 @@ impl<T: Scalar> Field for T {
 }
 
 impl<T: Field, const N: usize> Field for [T; N] {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a field of 4 GiB fits no packet; a const cannot use `try_from`"
+    )]
     const BYTES: u32 = T::BYTES * N as u32;
 
     #[track_caller]

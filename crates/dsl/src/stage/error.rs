@@ -73,7 +73,9 @@ pub enum StageErrorKind {
         limit: u32,
     },
     /// User code panicked.
-    #[error("the program panicked while it was staged: {message}\n  help: every path runs once at staging time, the ones that fail too; handle `None` with `let … else`")]
+    #[error(
+        "the program panicked while it was staged: {message}\n  help: every path runs once at staging time, the ones that fail too; handle `None` with `let … else`"
+    )]
     Panic {
         /// The panic's message.
         message: String,
@@ -95,7 +97,9 @@ pub enum StageErrorKind {
         offset: i64,
     },
     /// A loop over a kernel value never met its own start again.
-    #[error("a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again")]
+    #[error(
+        "a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again"
+    )]
     EndlessLoop,
 }
 

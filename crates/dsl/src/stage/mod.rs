@@ -20,8 +20,8 @@ use std::mem::ManuallyDrop;
 use bpfasm_codegen::ir::{Cond, Function, Loc, Op, Operand, StackSlot, Width};
 
 pub use error::{Mismatch, Place, StageError, StageErrorKind};
-pub(crate) use session::Session;
 pub use session::Scope;
+pub(crate) use session::Session;
 pub(crate) use session::{JoinAt, JoinKind};
 
 /// Bounds of one staging.

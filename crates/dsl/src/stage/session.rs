@@ -534,12 +534,13 @@ impl Session {
                 self.at.advance();
                 return true;
             }
-            None if self.mode == Mode::Live && self.at_open_end() => {
-                if self.knowledge.proven(base, &self.memory) >= bytes {
-                    let event = self.traces.add_implied(Implied::Proven { base, bytes });
-                    self.record(event);
-                    return true;
-                }
+            None if self.mode == Mode::Live
+                && self.at_open_end()
+                && self.knowledge.proven(base, &self.memory) >= bytes =>
+            {
+                let event = self.traces.add_implied(Implied::Proven { base, bytes });
+                self.record(event);
+                return true;
             }
             _ => {}
         }

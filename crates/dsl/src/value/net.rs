@@ -16,7 +16,7 @@ macro_rules! network {
     ($($(#[$doc:meta])* $name:ident($host:ident) $kernel:ident: $size:ident, $width:ident, $c_name:literal;)*) => { $(
         scalar_handle! {
             $(#[$doc])*
-            $name, Size::$size, DataType::Int { name: $c_name, bytes: size_of::<$host>() as u8, signed: false }
+            $name, Size::$size, DataType::Int { name: $c_name, bytes: Size::$size.bytes(), signed: false }
         }
 
         impl From<$host> for $name {
@@ -49,19 +49,11 @@ macro_rules! network {
             fn eq(&self, other: &$name) -> bool {
                 stage::fork(Cond::Eq, Width::$width, self.0, other.0)
             }
-            #[track_caller]
-            fn ne(&self, other: &$name) -> bool {
-                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
-            }
         }
         impl PartialEq<$host> for $name {
             #[track_caller]
             fn eq(&self, other: &$host) -> bool {
                 *self == $name::from(*other)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$host) -> bool {
-                *self != $name::from(*other)
             }
         }
         masks!($name, $size, $width, $name $host);
@@ -105,10 +97,6 @@ impl PartialEq<Ipv4Addr> for Be32 {
     #[track_caller]
     fn eq(&self, other: &Ipv4Addr) -> bool {
         *self == Be32::from(*other)
-    }
-    #[track_caller]
-    fn ne(&self, other: &Ipv4Addr) -> bool {
-        *self != Be32::from(*other)
     }
 }
 

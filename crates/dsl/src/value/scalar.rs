@@ -18,7 +18,7 @@ macro_rules! scalars {
         [$lt:ident $le:ident $gt:ident $ge:ident];)*) => { $(
         scalar_handle! {
             $(#[$doc])*
-            $name, Size::$size, DataType::Int { name: $c_name, bytes: size_of::<$host>() as u8, signed: $signed }
+            $name, Size::$size, DataType::Int { name: $c_name, bytes: Size::$size.bytes(), signed: $signed }
         }
 
         impl From<$host> for $name {
@@ -31,19 +31,11 @@ macro_rules! scalars {
             fn eq(&self, other: &$name) -> bool {
                 stage::fork(Cond::Eq, Width::$width, self.0, other.0)
             }
-            #[track_caller]
-            fn ne(&self, other: &$name) -> bool {
-                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
-            }
         }
         impl PartialEq<$host> for $name {
             #[track_caller]
             fn eq(&self, other: &$host) -> bool {
                 *self == $name::from(*other)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$host) -> bool {
-                *self != $name::from(*other)
             }
         }
         impl PartialOrd for $name {

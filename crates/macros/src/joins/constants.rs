@@ -21,8 +21,11 @@ pub(crate) fn comparisons(each: &ExprMatch) -> Option<Expr> {
         let body = &arm.body;
         chain = if is_constant(pat) {
             let test = test(pat, &subject);
-            let guard = guard.map(|guard| quote!(&& (#guard)));
-            quote_spanned!(pat.span()=> if #test #guard { #body } else #chain)
+            let test = match guard {
+                Some(guard) => quote!((#test) && (#guard)),
+                None => test,
+            };
+            quote_spanned!(pat.span()=> if #test { #body } else #chain)
         } else {
             let (binding, guard) = (self::binding(pat, &subject)?, guard?);
             quote_spanned!(pat.span()=> if { #binding #guard } { #binding #body } else #chain)
@@ -36,9 +39,9 @@ pub(crate) fn comparisons(each: &ExprMatch) -> Option<Expr> {
 fn binding(pat: &Pat, subject: &Ident) -> Option<TokenStream> {
     match pat {
         Pat::Wild(_) => Some(quote!()),
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() && !is_capital(&name.ident) => {
-            Some(quote!(#[allow(unused_variables, reason = "the guard or the arm may not look at it")] let #name = #subject;))
-        }
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() && !is_capital(&name.ident) => Some(
+            quote!(#[allow(unused_variables, reason = "the guard or the arm may not look at it")] let #name = #subject;),
+        ),
         _ => None,
     }
 }
@@ -76,7 +79,7 @@ fn test(pat: &Pat, subject: &Ident) -> TokenStream {
     match pat {
         Pat::Or(cases) => {
             let tests = cases.cases.iter().map(|case| test(case, subject));
-            quote_spanned!(pat.span()=> (#(#tests)||*))
+            quote_spanned!(pat.span()=> #(#tests)||*)
         }
         Pat::Paren(inner) => test(&inner.pat, subject),
         Pat::Range(range) => {
@@ -86,7 +89,7 @@ fn test(pat: &Pat, subject: &Ident) -> TokenStream {
                 syn::RangeLimits::Closed(_) => quote_spanned!(pat.span()=> #subject <= #end),
             });
             let tests = low.into_iter().chain(high);
-            quote_spanned!(pat.span()=> (#(#tests)&&*))
+            quote_spanned!(pat.span()=> #(#tests)&&*)
         }
         constant => quote_spanned!(pat.span()=> #subject == #constant),
     }

@@ -41,8 +41,9 @@ pub(crate) fn add(function: &mut ItemFn, root: &Root, kind: Kind) {
         Kind::Program => rewriter.tail_block(&mut function.block),
         Kind::Helper => rewriter.visit_block_mut(&mut function.block),
     }
+    let reason = "join points read and write what they join; a range of constants in a pattern becomes two comparisons";
     function.attrs.push(parse_quote! {
-        #[allow(unused_mut, unused_assignments, unreachable_code, reason = "join points read and write what they join")]
+        #[allow(unused_mut, unused_assignments, unreachable_code, clippy::manual_range_contains, reason = #reason)]
     });
 }
 
@@ -177,7 +178,11 @@ impl Rewriter {
         }
     }
 
-    fn loop_body(&mut self, expr: &mut Expr, variables: &[Ident]) -> Option<(TokenStream, TokenStream, Option<syn::Label>)> {
+    fn loop_body(
+        &mut self,
+        expr: &mut Expr,
+        variables: &[Ident],
+    ) -> Option<(TokenStream, TokenStream, Option<syn::Label>)> {
         let span = expr.span();
         match expr {
             Expr::While(each) => {

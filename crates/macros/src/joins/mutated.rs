@@ -5,8 +5,20 @@ use syn::visit::{self, Visit};
 use syn::{BinOp, Block, Expr, ExprAssign, ExprBinary, ExprMethodCall, ExprReference, Macro};
 
 /// Methods that only look at what they are called on.
-const READERS: [&str; 12] =
-    ["len", "is_empty", "iter", "get", "contains", "contains_key", "clone", "first", "last", "as_ref", "as_slice", "keys"];
+const READERS: [&str; 12] = [
+    "len",
+    "is_empty",
+    "iter",
+    "get",
+    "contains",
+    "contains_key",
+    "clone",
+    "first",
+    "last",
+    "as_ref",
+    "as_slice",
+    "keys",
+];
 
 /// Collects the variables, out of some, that code may change.
 pub(crate) struct Mutated<'a> {

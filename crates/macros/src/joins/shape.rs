@@ -20,7 +20,9 @@ fn is_inferred(expr: &Expr) -> bool {
             (!turbofish && INFERRED.iter().any(|name| call.method == name)) || is_inferred(&call.receiver)
         }
         Expr::Call(call) => match &*call.func {
-            Expr::Path(path) => path.path.segments.last().is_some_and(|last| INFERRED.iter().any(|name| last.ident == name)),
+            Expr::Path(path) => {
+                path.path.segments.last().is_some_and(|last| INFERRED.iter().any(|name| last.ident == name))
+            }
             _ => false,
         },
         Expr::Try(inner) => is_inferred(&inner.expr),
