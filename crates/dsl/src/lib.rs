@@ -61,7 +61,7 @@ pub mod private {
     pub use crate::build::{Entry, SetFromStr, SetList, SetNever, Setting};
     pub use crate::header::{Bytes, Field, Header};
     pub use crate::join::{Dead, Join, JoinHost, JoinOpaque, JoinStaged, Var};
-    pub use crate::program::{Bound, Declaration, Program, Source, returning, typed};
+    pub use crate::program::{Declaration, Program, Source, bind, returning, stage};
     pub use crate::stage::{Scope, StageError, forked_again_since, forked_since, scope};
     pub use bpfasm_codegen::ir;
 }

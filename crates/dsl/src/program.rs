@@ -1,5 +1,7 @@
 //! Programs: what `#[program]` makes of a function.
 
+use std::marker::PhantomData;
+
 use bpfasm_codegen::ir;
 use bpfasm_codegen::source::{Loc, SourceText};
 use bpfasm_object::kernel::{self, ProgramType};
@@ -57,79 +59,42 @@ impl From<Source> for SourceText {
 }
 
 /// A program function with its host arguments.
-#[derive(Clone, Debug)]
-pub struct Bound<F> {
+struct Bound<F, C, V> {
     declaration: Declaration,
-    body: F,
-}
-
-/// A function from a context to a verdict, whatever their types.
-#[doc(hidden)]
-pub trait Body {
-    fn signature(&self) -> ir::Signature;
-    fn program_types(&self) -> &'static [ProgramType];
-    fn run(&self) -> ir::Operand;
-}
-
-/// Ties the types of a program function to [`Body`].
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Typed<F, C, V> {
     function: F,
-    types: std::marker::PhantomData<fn(&mut C) -> V>,
+    types: PhantomData<fn(&mut C) -> V>,
 }
 
-/// The function with its types.
+/// Binds a function to its declaration.
 #[doc(hidden)]
-pub fn typed<C: Context, V: Verdict, F: Fn(&mut C) -> V>(function: F) -> Typed<F, C, V> {
-    Typed { function, types: std::marker::PhantomData }
+pub fn bind<C: Context, V: Verdict, F: Fn(&mut C) -> V>(declaration: Declaration, function: F) -> impl Program {
+    Bound { declaration, function, types: PhantomData }
 }
 
-impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Body for Typed<F, C, V> {
-    fn signature(&self) -> ir::Signature {
-        C::SIGNATURE
-    }
-    fn program_types(&self) -> &'static [ProgramType] {
-        C::PROGRAM_TYPES
-    }
-    fn run(&self) -> ir::Operand {
-        (self.function)(&mut C::new()).result()
-    }
+/// Stages a function that needs no binding.
+///
+/// # Errors
+/// [`StageError`] where the program breaks a rule of staging, or panics.
+#[doc(hidden)]
+pub fn stage<C: Context, V: Verdict>(
+    declaration: &Declaration,
+    function: impl Fn(&mut C) -> V,
+) -> Result<ir::Program, StageError> {
+    let Declaration { name, section, loc, .. } = *declaration;
+    let named = |error| StageError { program: name.to_owned(), ..error };
+    check_section(section, C::PROGRAM_TYPES, loc).map_err(named)?;
+    let function = stage::stage(Limits::default(), loc, &mut || function(&mut C::new()).result()).map_err(named)?;
+    Ok(ir::Program { name: name.to_owned(), section: section.to_owned(), signature: C::SIGNATURE, loc, function })
 }
 
-impl<F: Body> Bound<F> {
-    /// Binds a function.
-    #[doc(hidden)]
-    pub fn new(declaration: Declaration, body: F) -> Self {
-        Bound { declaration, body }
-    }
-}
-
-impl<F: Body> Program for Bound<F> {
+impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Program for Bound<F, C, V> {
     fn declaration(&self) -> &Declaration {
         &self.declaration
     }
 
     fn stage(&self) -> Result<ir::Program, StageError> {
-        stage_within(Limits::default(), &self.declaration, &self.body)
+        stage(&self.declaration, &self.function)
     }
-}
-
-/// Stages a function within `limits`.
-///
-/// # Errors
-/// [`StageError`] where the program breaks a rule of staging, or panics.
-pub(crate) fn stage_within(
-    limits: Limits,
-    declaration: &Declaration,
-    body: &impl Body,
-) -> Result<ir::Program, StageError> {
-    let Declaration { name, section, loc, .. } = *declaration;
-    check_section(section, body.program_types(), loc)
-        .map_err(|error| StageError { program: name.to_owned(), ..error })?;
-    let function = stage::stage(limits, loc, &mut || body.run())
-        .map_err(|error| StageError { program: name.to_owned(), ..error })?;
-    Ok(ir::Program { name: name.to_owned(), section: section.to_owned(), signature: body.signature(), loc, function })
 }
 
 /// Checks that the section's programs are given the function's context.

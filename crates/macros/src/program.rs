@@ -198,14 +198,15 @@ fn declaration(options: &Options, function: &ItemFn) -> TokenStream {
 
 /// A program without host arguments is its own binding.
 fn bind_plain(name: &Ident, root: &Path, context: &Type, verdict: &Type) -> TokenStream {
-    let typed = typed(root, context, verdict);
+    // A verdict type that is none is reported at itself.
+    let stage = quote_spanned!(verdict.span()=> #root::private::stage::<#context, #verdict>);
     quote! {
         impl #root::private::Program for #name {
             fn declaration(&self) -> &#root::private::Declaration {
                 &DECLARATION
             }
             fn stage(&self) -> ::core::result::Result<#root::private::ir::Program, #root::private::StageError> {
-                #root::private::Bound::new(DECLARATION, #typed(#name)).stage()
+                #stage(&DECLARATION, #name)
             }
         }
     }
@@ -220,7 +221,7 @@ fn bind_with(name: &Ident, root: &Path, context: &Type, verdict: &Type, args: &[
         NameLifetimes(&host).visit_type_mut(&mut ty);
         ty
     });
-    let typed = typed(root, context, verdict);
+    let bind = quote_spanned!(verdict.span()=> #root::private::bind::<#context, #verdict, _>);
     let doc = "The program with these host arguments.";
     quote! {
         impl #name {
@@ -228,15 +229,10 @@ fn bind_with(name: &Ident, root: &Path, context: &Type, verdict: &Type, args: &[
             #[must_use]
             pub fn with<#host>(self, #(#names: #types),*) -> impl #root::private::Program + #host {
                 let body = move |context: &mut #context| #name(context, #(::core::clone::Clone::clone(&#names)),*);
-                #root::private::Bound::new(DECLARATION, #typed(body))
+                #bind(DECLARATION, body)
             }
         }
     }
-}
-
-/// The function that ties the program's types, where a verdict type that is none is reported at itself.
-fn typed(root: &Path, context: &Type, verdict: &Type) -> TokenStream {
-    quote_spanned!(verdict.span()=> #root::private::typed::<#context, #verdict, _>)
 }
 
 /// Gives every elided lifetime a name.
