@@ -9,7 +9,7 @@ use bpfasm::prelude::*;
 /// Whose packets are dropped.
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 
-/// Drops IPv4 packets from [`BLOCKED`] and lets everything else pass.
+/// Drops IPv4 packets from `BLOCKED` and lets everything else pass.
 #[program(tc, samples = samples)]
 pub fn tc_drop(skb: &mut Tc) -> TcAction {
     let Some(eth) = skb.header::<EthHdr>(0) else { return TcAction::OK };

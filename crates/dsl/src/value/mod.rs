@@ -1,7 +1,7 @@
 //! Kernel values: numbers that nobody knows before a packet arrives.
 //!
 //! A value is a handle to an SSA value or a constant. Arithmetic builds operations; a comparison splits the path and answers with an
-//! ordinary `bool` (see [`stage`](crate::stage)).
+//! ordinary `bool` (see [`stage`]).
 
 mod bit;
 mod net;

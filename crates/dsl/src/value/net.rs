@@ -44,16 +44,26 @@ macro_rules! network {
                 $name(swap(Size::$size, self.0))
             }
         }
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
         impl PartialEq for $name {
             #[track_caller]
             fn eq(&self, other: &$name) -> bool {
                 stage::fork(Cond::Eq, Width::$width, self.0, other.0)
             }
+            #[track_caller]
+            fn ne(&self, other: &$name) -> bool {
+                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
+            }
         }
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
         impl PartialEq<$host> for $name {
             #[track_caller]
             fn eq(&self, other: &$host) -> bool {
                 *self == $name::from(*other)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$host) -> bool {
+                *self != $name::from(*other)
             }
         }
         masks!($name, $size, $width, $name $host);
@@ -93,10 +103,15 @@ impl From<Ipv4Addr> for Be32 {
     }
 }
 
+#[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
 impl PartialEq<Ipv4Addr> for Be32 {
     #[track_caller]
     fn eq(&self, other: &Ipv4Addr) -> bool {
         *self == Be32::from(*other)
+    }
+    #[track_caller]
+    fn ne(&self, other: &Ipv4Addr) -> bool {
+        *self != Be32::from(*other)
     }
 }
 
@@ -136,17 +151,27 @@ impl From<[u8; 6]> for Mac {
     }
 }
 
+#[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
 impl PartialEq for Mac {
     #[track_caller]
     fn eq(&self, other: &Mac) -> bool {
         self.high == other.high && self.low == other.low
     }
+    #[track_caller]
+    fn ne(&self, other: &Mac) -> bool {
+        self.high != other.high || self.low != other.low
+    }
 }
 
+#[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
 impl PartialEq<[u8; 6]> for Mac {
     #[track_caller]
     fn eq(&self, other: &[u8; 6]) -> bool {
         *self == Mac::from(*other)
+    }
+    #[track_caller]
+    fn ne(&self, other: &[u8; 6]) -> bool {
+        *self != Mac::from(*other)
     }
 }
 

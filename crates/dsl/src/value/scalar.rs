@@ -26,16 +26,26 @@ macro_rules! scalars {
                 $name(Operand::Const(known_bits(number)))
             }
         }
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
         impl PartialEq for $name {
             #[track_caller]
             fn eq(&self, other: &$name) -> bool {
                 stage::fork(Cond::Eq, Width::$width, self.0, other.0)
             }
+            #[track_caller]
+            fn ne(&self, other: &$name) -> bool {
+                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
+            }
         }
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
         impl PartialEq<$host> for $name {
             #[track_caller]
             fn eq(&self, other: &$host) -> bool {
                 *self == $name::from(*other)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$host) -> bool {
+                *self != $name::from(*other)
             }
         }
         impl PartialOrd for $name {
