@@ -52,9 +52,10 @@ pub use bpfasm_dsl as dsl;
 pub use bpfasm_loader as loader;
 pub use bpfasm_object as object;
 
+pub use bpfasm_object::ErrorKind;
 #[cfg(feature = "dsl")]
 pub use compile::{Compile, compile};
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 #[cfg(all(feature = "dsl", feature = "loader"))]
 pub use load::{Load, Loaded};
 

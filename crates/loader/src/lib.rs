@@ -30,7 +30,6 @@
 pub mod attach;
 pub mod bpffs;
 mod error;
-mod kind;
 mod load;
 mod log;
 pub mod netlink;
@@ -40,8 +39,8 @@ mod program;
 pub mod sys;
 mod test_run;
 
+pub use bpfasm_object::ErrorKind;
 pub use error::Error;
-pub use kind::ErrorKind;
 pub use load::{LoadOptions, Loaded, Map, load};
 pub use log::VerifierLog;
 pub use privilege::{Capability, NotPermitted, Restriction};

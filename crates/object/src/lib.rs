@@ -61,6 +61,7 @@ pub mod btf;
 mod cursor;
 mod datasec;
 pub mod elf;
+mod error_kind;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -71,6 +72,7 @@ pub mod relocate;
 
 pub use btf::{Btf, TypeId};
 pub use datasec::MapError;
+pub use error_kind::ErrorKind;
 pub use model::{
     Datum, Function, FunctionIx, Line, Linkage, Malformed, MapDef, MapIx, Object, Relocation, RelocationTarget, Rule,
     TEXT,

@@ -87,3 +87,32 @@ macro_rules! scalar_handle {
     };
 }
 use scalar_handle;
+
+/// Equality with the same type and with a number that is known now: splits the path.
+macro_rules! equality {
+    ($name:ident, $host:ident, $width:ident) => {
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
+        impl PartialEq for $name {
+            #[track_caller]
+            fn eq(&self, other: &$name) -> bool {
+                stage::fork(Cond::Eq, Width::$width, self.0, other.0)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$name) -> bool {
+                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
+            }
+        }
+        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
+        impl PartialEq<$host> for $name {
+            #[track_caller]
+            fn eq(&self, other: &$host) -> bool {
+                *self == $name::from(*other)
+            }
+            #[track_caller]
+            fn ne(&self, other: &$host) -> bool {
+                *self != $name::from(*other)
+            }
+        }
+    };
+}
+use equality;

@@ -9,7 +9,7 @@ use std::ops::{BitAnd, BitOr, BitXor};
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{BinOp, Cond, DataType, NetConst, Op, Operand, Size, Width};
 
-use super::{Bit, U16, U32, U64, bin, scalar_handle};
+use super::{Bit, U16, U32, U64, bin, equality, scalar_handle};
 use crate::stage::{self, Session};
 
 macro_rules! network {
@@ -44,28 +44,7 @@ macro_rules! network {
                 $name(swap(Size::$size, self.0))
             }
         }
-        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-        impl PartialEq for $name {
-            #[track_caller]
-            fn eq(&self, other: &$name) -> bool {
-                stage::fork(Cond::Eq, Width::$width, self.0, other.0)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$name) -> bool {
-                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
-            }
-        }
-        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-        impl PartialEq<$host> for $name {
-            #[track_caller]
-            fn eq(&self, other: &$host) -> bool {
-                *self == $name::from(*other)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$host) -> bool {
-                *self != $name::from(*other)
-            }
-        }
+        equality!($name, $host, $width);
         masks!($name, $size, $width, $name $host);
     )* };
 }

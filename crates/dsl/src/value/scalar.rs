@@ -9,7 +9,7 @@ use std::ops::{
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{BinOp, Cond, DataType, Op, Operand, Size, Width};
 
-use super::{Bit, bin, scalar_handle};
+use super::{Bit, bin, equality, scalar_handle};
 use crate::stage;
 
 /// One row a type: name, host type, size, width of comparison, how the kernel names it, its conditions.
@@ -26,28 +26,7 @@ macro_rules! scalars {
                 $name(Operand::Const(known_bits(number)))
             }
         }
-        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-        impl PartialEq for $name {
-            #[track_caller]
-            fn eq(&self, other: &$name) -> bool {
-                stage::fork(Cond::Eq, Width::$width, self.0, other.0)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$name) -> bool {
-                stage::fork(Cond::Ne, Width::$width, self.0, other.0)
-            }
-        }
-        #[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-        impl PartialEq<$host> for $name {
-            #[track_caller]
-            fn eq(&self, other: &$host) -> bool {
-                *self == $name::from(*other)
-            }
-            #[track_caller]
-            fn ne(&self, other: &$host) -> bool {
-                *self != $name::from(*other)
-            }
-        }
+        equality!($name, $host, $width);
         impl PartialOrd for $name {
             #[track_caller]
             fn partial_cmp(&self, other: &$name) -> Option<Ordering> {
