@@ -1,3 +1,4 @@
 //! The program corpus: one eDSL program per file, each with samples that tests run on every backend.
 
 pub mod tc_drop;
+pub mod tc_nat;

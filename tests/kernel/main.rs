@@ -13,6 +13,7 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod nat;
 mod object;
 mod random;
 mod refused;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        nat::cases,
         object::cases,
         random::cases,
         refused::cases,

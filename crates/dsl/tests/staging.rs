@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use bpfasm_codegen::ir::{Function, Op, Terminator};
+use bpfasm_dsl::build::{EntryError, Settings};
 use bpfasm_dsl::prelude::*;
 use bpfasm_dsl::stage::StageErrorKind;
 
@@ -376,4 +377,29 @@ fn a_helper_may_call_itself_before_anything_happened() {
     let byte = |offset| Box::new(Sum::Byte(offset));
     let sum = Sum::Of(Box::new(Sum::Of(byte(1), byte(2))), byte(3));
     assert_eq!(shape(&staged(&recursive.with(&sum))).1, 1);
+}
+
+#[program(tc, crate = bpfasm_dsl, args(blocked = &[Ipv4Addr::LOCALHOST], turns = 2))]
+fn with_presets(skb: &mut Tc, blocked: &[Ipv4Addr], turns: u32) -> TcAction {
+    let Some(ip) = skb.header::<Ipv4Hdr>(14) else { return TcAction::OK };
+    for address in blocked {
+        if ip.saddr() == *address {
+            return TcAction::from(U32::from(turns));
+        }
+    }
+    TcAction::OK
+}
+
+#[test]
+fn settings_take_the_place_of_presets() {
+    let returns = |settings: &[(&str, &str)]| {
+        let mut all = Settings::default();
+        settings.iter().for_each(|(name, text)| all.add(name, text));
+        all.check(&[&__BPFASM_with_presets])?;
+        (__BPFASM_with_presets.stage)(&all).map(|staged| shape(&staged.program.function).1)
+    };
+    assert_eq!(returns(&[]), Ok(3));
+    assert_eq!(returns(&[("blocked", "10.0.0.1, 10.0.0.2,10.0.0.3"), ("turns", "7")]), Ok(5));
+    assert!(matches!(returns(&[("turns", "many")]), Err(EntryError::Invalid { name, .. }) if name == "turns"));
+    assert!(matches!(returns(&[("turn", "1")]), Err(EntryError::Unknown { known, .. }) if known == "blocked, turns"));
 }

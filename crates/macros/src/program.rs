@@ -261,25 +261,9 @@ fn entry(options: &Options, name: &Ident, args: &[HostArg]) -> TokenStream {
     let stage = if args.is_empty() {
         quote!(|settings| settings.stage(&#name))
     } else {
-        let values = args.iter().map(|arg| {
-            let (arg_name, ty) = (arg.name.to_string(), &arg.ty);
-            let preset = options.args.iter().find(|(name, _)| *name == arg.name);
-            let preset = match preset {
-                Some((_, expr)) => quote!(#expr),
-                None => quote!(return ::core::result::Result::Err(settings.missing(#arg_name))),
-            };
-            quote! {
-                match settings.text(#arg_name) {
-                    ::core::option::Option::Some(text) => {
-                        #[allow(unused_imports, reason = "which one serves depends on the type")]
-                        use #root::private::{SetFromStr as _, SetList as _, SetNever as _};
-                        (&&&#root::private::Setting::<#ty>::new(#arg_name)).set(text)?
-                    }
-                    ::core::option::Option::None => #preset,
-                }
-            }
-        });
-        quote!(|settings| settings.stage(&#name.with(#(#values),*)))
+        let values = args.iter().map(|arg| set_or_preset(options, arg));
+        let names = args.iter().map(|arg| &arg.name);
+        quote!(|settings| { #(#values)* settings.stage(&#name.with(#(#names),*)) })
     };
     let arg_names = args.iter().map(|arg| arg.name.to_string());
     let unknown = options.args.iter().find(|(preset, _)| !args.iter().any(|arg| arg.name == *preset));
@@ -291,4 +275,27 @@ fn entry(options: &Options, name: &Ident, args: &[HostArg]) -> TokenStream {
         #unknown
         #root::private::Entry { name: #program_name, args: &[#(#arg_names),*], stage: #stage, samples: #samples }
     }}
+}
+
+/// A `let` of a host argument: the setting, or what `args(…)` has for it. That is evaluated first in a `let` of its own, so that it may
+/// borrow what it makes.
+fn set_or_preset(options: &Options, arg: &HostArg) -> TokenStream {
+    let root = &options.root.0;
+    let (name, ty, text) = (&arg.name, &arg.ty, arg.name.to_string());
+    let preset = options.args.iter().find(|(preset, _)| *preset == arg.name);
+    let (before, preset) = match preset {
+        Some((_, expr)) => (quote!(let preset: #ty = #expr;), quote!(preset)),
+        None => (quote!(), quote!(return ::core::result::Result::Err(settings.missing(#text)))),
+    };
+    quote! {
+        #before
+        let #name: #ty = match settings.text(#text) {
+            ::core::option::Option::Some(text) => {
+                #[allow(unused_imports, reason = "which one serves depends on the type")]
+                use #root::private::{SetFromStr as _, SetList as _, SetNever as _};
+                (&&&#root::private::Setting::<#ty>::new(#text)).set(text)?
+            }
+            ::core::option::Option::None => #preset,
+        };
+    }
 }

@@ -39,3 +39,6 @@ pub(crate) const READ_SLACK_BYTES: usize = 64 * 1024;
 
 /// Members of the struct that describes a map. libbpf 1.7 knows 11.
 pub(crate) const MAP_MEMBERS: usize = 16;
+
+/// Bytes of the struct that describes a map: its members are pointers, of 8 bytes each.
+pub(crate) const MAP_DEFINITION_BYTES: usize = MAP_MEMBERS * 8;

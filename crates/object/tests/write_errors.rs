@@ -92,3 +92,11 @@ fn relocated_fields_are_overwritten() {
     slots[8] = Slot { src: 0, imm: 99, ..slots[8] };
     assert_eq!(write(&object).expect("legal"), expected);
 }
+
+/// Types may claim any size for the section of maps; the file is not filled up to it.
+#[test]
+fn a_section_of_maps_holds_maps_only() {
+    let mut object = Object::new(Endian::Little);
+    object.btf.datasec(".maps", u32::MAX, &[]).expect("legal types");
+    assert_eq!(write(&object), Err(WriteError::MapDiffers { map: ".maps".to_owned() }));
+}

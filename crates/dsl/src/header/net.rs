@@ -55,10 +55,16 @@ impl Ipv4HdrView {
         U32::from(self.ver_ihl()) >> 4
     }
 
+    /// Where in the whole packet this fragment belongs, in units of 8 bytes: 0 for the one with the transport header.
+    #[track_caller]
+    pub fn fragment_offset(&self) -> Be16 {
+        self.frag_off() & 0x1fff
+    }
+
     /// Whether this is a fragment that does not begin with the transport header: splits the path.
     #[track_caller]
     pub fn is_later_fragment(&self) -> bool {
-        self.frag_off() & 0x1fff != 0
+        self.fragment_offset() != 0
     }
 }
 

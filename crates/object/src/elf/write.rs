@@ -4,6 +4,7 @@ use super::{BTF, BTF_EXT, R_BPF_64_32, R_BPF_64_64};
 use crate::btf::ext::{Block, Ext, FuncInfo};
 use crate::btf::{self, Btf, Kind, SecVar, Type, TypeId};
 use crate::datasec::{LICENSE, MAPS, license_bytes, map_from_btf};
+use crate::limits::MAP_DEFINITION_BYTES;
 use crate::model::{
     CALL, Function, FunctionIx, LDDW, Linkage, Malformed, MapIx, Object, PSEUDO_CALL, RelocationTarget,
 };
@@ -319,8 +320,13 @@ impl<'a> Writer<'a> {
                 None => Ok(()),
             };
         };
+        // The section holds the definitions and nothing else: a larger one would cost memory that no input has paid for.
+        let room = variables.len() * MAP_DEFINITION_BYTES;
+        let Some(bytes) = usize::try_from(bytes).ok().filter(|&bytes| bytes <= room) else {
+            return Err(WriteError::MapDiffers { map: MAPS.to_owned() });
+        };
         let section = self.section(MAPS, SectionKind::Data);
-        self.elf.append_section_data(section, &vec![0; usize::try_from(bytes).unwrap_or_default()], ALIGN);
+        self.elf.append_section_data(section, &vec![0; bytes], ALIGN);
         for (number, variable) in variables.iter().enumerate() {
             let map = self.object.maps.get(number);
             if map.is_none_or(|map| map_from_btf(&self.object.btf, variable.type_id).as_ref() != Ok(map)) {

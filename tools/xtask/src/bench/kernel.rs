@@ -4,10 +4,10 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 
 use bpfasm::codegen::Endian;
+use bpfasm::loader;
 use bpfasm::loader::sys::{self, BtfLoad, Errno, ProgLoad};
 use bpfasm::object::relocate::{self, KernelBtf};
 use bpfasm::object::{LoadImage, Object};
-use bpfasm::{ErrorKind, loader};
 
 use crate::error::Error;
 
@@ -32,7 +32,7 @@ impl Ready {
         // The loader knows what old kernels need before the first program, and why this one might say no.
         match loader::load(object) {
             Ok(_) => {}
-            Err(error) if ErrorKind::from(error.kind()) == ErrorKind::NotPermitted => return Ok(None),
+            Err(error) if error.kind() == loader::ErrorKind::NotPermitted => return Ok(None),
             Err(error) => return Err(bpfasm::Error::from(error).into()),
         }
         let unfit = |reason: String| Error::Unfit { reason };
