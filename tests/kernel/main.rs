@@ -7,6 +7,7 @@
 
 mod attach;
 mod baseline;
+mod corpus;
 mod fixture;
 mod foreign;
 mod hold;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cases = [
         baseline::cases,
+        corpus::cases,
         attach::cases,
         foreign::cases,
         hold::cases,

@@ -59,7 +59,7 @@ fn tc_loads_it_with_its_types(sandbox: &Sandbox) {
     let [filter] = &filters[..] else { panic!("one filter expected: {filters:?}") };
     let program = filter.program_id.unwrap().to_string();
     let shown = succeed(&mut command!("bpftool", "-j", "prog", "show", "id", &program)).json();
-    assert_has_types(&shown);
+    assert_has_types(&shown, "tc_drop");
     assert_shows_source(&succeed(&mut command!("bpftool", "prog", "dump", "xlated", "id", &program, "linum")));
 }
 
@@ -70,21 +70,21 @@ fn bpftool_loads_it_with_its_types(sandbox: &Sandbox) {
     let shown = succeed(&mut command!("bpftool", "-j", "prog", "show", "pinned", &pin)).json();
     assert_eq!(shown["type"], "sched_cls", "{shown}");
     assert_eq!(shown["gpl_compatible"], true, "{shown}");
-    assert_has_types(&shown);
+    assert_has_types(&shown, "tc_drop");
     assert_shows_source(&succeed(&mut command!("bpftool", "prog", "dump", "xlated", "pinned", &pin, "linum")));
 }
 
 /// When the kernel refuses the types, libbpf says one of these and loads the program without them.
 #[track_caller]
-fn assert_types_were_taken(loaded: &Finished) {
+pub(crate) fn assert_types_were_taken(loaded: &Finished) {
     for words in ["Retrying without BTF", "BTF is optional"] {
         assert!(!loaded.to_string().contains(words), "the kernel refused the BTF: {loaded}");
     }
 }
 
 #[track_caller]
-fn assert_has_types(program: &Value) {
-    assert_eq!(program["name"], "tc_drop", "{program}");
+pub(crate) fn assert_has_types(program: &Value, name: &str) {
+    assert_eq!(program["name"], name, "{program}");
     assert!(program["btf_id"].as_u64().is_some_and(|id| id > 0), "a program without types: {program}");
 }
 
