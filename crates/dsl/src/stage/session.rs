@@ -79,6 +79,7 @@ pub(crate) struct Session {
 }
 
 /// The answer to a comparison of constants.
+#[inline]
 pub(crate) fn decide(cond: Cond, width: Width, a: Operand, b: Operand) -> Option<bool> {
     match (a, b) {
         (Operand::Const(a), Operand::Const(b)) => Some(fold::fold_cond(cond, width, a, b)),
@@ -300,8 +301,8 @@ impl Session {
     /// Splits the path on a comparison and tells which way this run goes.
     #[inline]
     pub fn fork(&mut self, cond: Cond, width: Width, a: Operand, b: Operand, loc: Loc) -> bool {
-        let question = match (a, b) {
-            (Operand::Value(_), _) => Question { cond, width, a, b },
+        let question = match a {
+            Operand::Value(_) => Question { cond, width, a, b },
             _ => Question { cond: cond.swapped(), width, a: b, b: a },
         };
         if self.mode != Mode::Dead {
@@ -314,7 +315,7 @@ impl Session {
                         return answer;
                     }
                 }
-                (None, End::Fork { question: before, then, otherwise, taken }) if *before == question => {
+                (None, End::Fork { question: before, then, otherwise, taken }) if before.is(&question) => {
                     let way = *taken || self.mode == Mode::Shadow;
                     let block = if way { *then } else { *otherwise };
                     self.go(block);

@@ -76,9 +76,26 @@ impl End {
 }
 
 impl Question {
+    /// Whether it is the same question. Most steps of most runs end in this comparison, so it is spelled out to be inlined.
+    #[inline(always)]
+    pub fn is(&self, other: &Question) -> bool {
+        self.cond == other.cond && self.width == other.width && same(&self.a, &other.a) && same(&self.b, &other.b)
+    }
+
     /// The question in words.
     pub fn describe(&self) -> String {
         format!("the question {} {:?} {}", describe_operand(self.a), self.cond, describe_operand(self.b))
+    }
+}
+
+/// Whether two operands are equal.
+#[inline(always)]
+fn same(a: &Operand, b: &Operand) -> bool {
+    match (a, b) {
+        (Operand::Value(a), Operand::Value(b)) => a == b,
+        (Operand::Const(a), Operand::Const(b)) => a == b,
+        (Operand::Net(a), Operand::Net(b)) => a.value == b.value && a.size == b.size,
+        _ => false,
     }
 }
 
@@ -219,7 +236,13 @@ impl Traces {
     /// Whether `op` defines `value`.
     #[inline]
     pub fn defines(&self, op: &Op, value: Value) -> bool {
-        self.definitions[value].as_ref() == Some(op)
+        match (op, &self.definitions[value]) {
+            (
+                Op::Load { space, size, base, off },
+                Some(Op::Load { space: known_space, size: known_size, base: known_base, off: known_off }),
+            ) => space == known_space && size == known_size && off == known_off && same(base, known_base),
+            (op, known) => known.as_ref() == Some(op),
+        }
     }
 
     /// What is recorded at a place, for messages.

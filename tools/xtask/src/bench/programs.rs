@@ -6,8 +6,9 @@ use bpfasm::prelude::*;
 #[program(tc)]
 pub fn blocklist(skb: &mut Tc, blocked: &[Ipv4Addr]) -> TcAction {
     let Some(ip) = skb.header::<Ipv4Hdr>(EthHdr::SIZE) else { return TcAction::OK };
+    let source = ip.saddr();
     for address in blocked {
-        if ip.saddr() == *address {
+        if source == *address {
             return TcAction::SHOT;
         }
     }
