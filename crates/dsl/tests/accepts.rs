@@ -81,7 +81,7 @@ fn late_and_shadowed(skb: &mut Tc) -> TcAction {
 #[program(tc, crate = bpfasm_dsl)]
 fn host_data(skb: &mut Tc) -> TcAction {
     let mut weights: Vec<U32> = (1..4u32).map(|n| skb.len() & n).collect();
-    let names = vec!["a".to_owned(), "bb".to_owned()];
+    let names = ["a".to_owned(), "bb".to_owned()];
     if skb.mark() == 7 {
         weights.push(U32::from(9));
     }
