@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -40,12 +42,23 @@ pub fn ensure() -> Result<PathBuf, Error> {
 }
 
 /// The folder below the bpffs that this crate pins in, made if missing.
+///
+/// # Errors
+/// A folder that somebody else owns, or that others may write to, is refused: they could remove our pins, or put theirs there.
 pub(crate) fn ensure_directory() -> Result<PathBuf, Error> {
     let path = ensure()?.join(DIRECTORY);
-    match fs::create_dir(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::File { path, source }),
-        _ => Ok(path),
+    match fs::DirBuilder::new().mode(0o700).create(&path) {
+        Ok(()) => return Ok(path),
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(Error::File { path, source }),
     }
+    let looked = fs::symlink_metadata(&path).and_then(|folder| Ok((folder, fs::metadata("/proc/self")?.uid())));
+    let (folder, own) = looked.map_err(|source| Error::File { path: path.clone(), source })?;
+    if folder.is_dir() && [0, own].contains(&folder.uid()) && folder.mode() & 0o022 == 0 {
+        return Ok(path);
+    }
+    let reason = "others may change it; remove it, and mount the bpffs with mode=0700";
+    Err(Error::File { path, source: io::Error::new(io::ErrorKind::PermissionDenied, reason) })
 }
 
 /// The name that a link is pinned by: the program, the link's id. A bpffs takes no dots in names.

@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Trial> {
         test("tcx: a replacement keeps the link", NEEDS, replacement),
         test("tcx: a replacement moves to the other mechanism", NEEDS, moves),
         test("tcx: what is persistent is found, detached and unpinned", NEEDS, persistent),
+        test("tcx: nothing is pinned where others may remove it", NEEDS, open_folder),
         test("tcx: a pinned program of others counts as ours", NEEDS, pinned_foreign),
         test("tcx: foreign links stay", NEEDS, foreign_stays),
         test("tcx: of two that attach at once, one wins", NEEDS, race),
@@ -100,6 +101,21 @@ fn moves() -> Outcome {
     assert_eq!((back.mode(), attached(&hook)?.len()), (Mode::Clsact, 1));
     drop((first, second, third));
     assert_eq!(attached(&hook)?.len(), 1);
+    Ok(())
+}
+
+fn open_folder() -> Outcome {
+    use std::os::unix::fs::PermissionsExt;
+    without_bpffs()?;
+    let folder = bpfasm_loader::bpffs::ensure()?.join(bpfasm_loader::bpffs::DIRECTORY);
+    std::fs::create_dir(&folder)?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777))?;
+    let hook = ingress()?;
+    let held = attach(&objects::program("tc_drop", SHOT)?, &hook, &tcx())?;
+    let error = held.persist().expect_err("a folder that everybody may write to");
+    assert_eq!(error.kind(), bpfasm_loader::ErrorKind::NotPermitted);
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 0);
+    assert_eq!(attached(&hook)?, [], "what could not be kept is not left behind");
     Ok(())
 }
 
