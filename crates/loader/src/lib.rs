@@ -32,6 +32,7 @@ pub mod bpffs;
 mod error;
 mod load;
 mod log;
+mod mounts;
 pub mod netlink;
 pub mod owner;
 mod privilege;
