@@ -11,7 +11,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{cli, net};
+use crate::{cgroup::Group, cli, net};
 
 /// Something that a machine may lack.
 pub struct Need {
@@ -110,6 +110,14 @@ pub static CLS_U32: Need = Need::new("CLS_U32", || kernel_function("u32_classify
 pub static BPFFS: Need = Need::new("BPFFS", || {
     let known = read("/proc/filesystems")?;
     if has_filesystem(&known, "bpf") { Ok(()) } else { Err("no `bpf` in /proc/filesystems".into()) }
+});
+
+/// Control groups of version 2, and the right to make one. The case gets its own: [`Sandbox::cgroup`].
+///
+/// [`Sandbox::cgroup`]: crate::Sandbox::cgroup
+pub static CGROUP2: Need = Need::new("CGROUP2", || {
+    let name = format!("bpfasm-tests-need-{}", std::process::id());
+    Group::new(&name).map(drop).map_err(|error| format!("no new control group: {error}"))
 });
 
 /// tc express links (first in Linux 6.6).
