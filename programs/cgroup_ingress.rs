@@ -9,7 +9,7 @@ use bpfasm::prelude::*;
 /// The port that is blocked.
 const BLOCKED: u16 = 8080;
 
-/// Drops TCP segments to port [`BLOCKED`] and lets everything else pass.
+/// Drops TCP segments to port `BLOCKED` and lets everything else pass.
 ///
 /// Here a packet begins with its IP header. The TCP header follows the IP options, and only the first fragment has it.
 #[program(cgroup_skb/ingress, samples = samples)]

@@ -6,6 +6,8 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
+    sync::Barrier,
+    thread,
     time::Duration,
 };
 
@@ -26,7 +28,7 @@ use bpfasm_tests::{
     command,
     command::{Running, finish, succeed},
     eventually,
-    need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CARGO, CGROUP2, CLI},
+    need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CARGO, CGROUP_REVISIONS, CGROUP2, CLI},
     net::link,
     sandbox,
 };
@@ -61,6 +63,10 @@ pub(crate) fn cases() -> Vec<Case> {
         cases.push(Case::new(name("holds"), NEEDS, move |sandbox| holds(sandbox, mode)));
         cases.push(Case::new(name("guards"), NEEDS, move |sandbox| guards(sandbox, mode)));
         cases.push(Case::new(name("persists"), NEEDS, move |sandbox| persists(sandbox, mode)));
+        let racing = [NEEDS, &[&CGROUP_REVISIONS]].concat();
+        cases.push(Case::new(name("of_two_at_once_one_wins"), &racing, move |sandbox| {
+            of_two_at_once_one_wins(sandbox, mode);
+        }));
         for foreign in ["", "override", "multi"] {
             let name = name(&format!("foreign_stays::{}", if foreign.is_empty() { "none" } else { foreign }));
             cases.push(Case::new(name, NEEDS, move |sandbox| foreign_stays(sandbox, mode, foreign)));
@@ -70,6 +76,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.push(Case::new("cgroup::a_group_above_allows_none", NEEDS, a_group_above_allows_none));
     cases.push(Case::new("cgroup::effective_lists_those_above", NEEDS, effective_lists_those_above));
     cases.push(Case::new("cgroup::what_is_no_group_is_refused", NEEDS, what_is_no_group_is_refused));
+    cases.push(Case::new("cgroup::a_removed_group_is_gone", NEEDS, a_removed_group_is_gone));
     cases.push(Case::new("cgroup::half_done_is_undone", NEEDS, half_done_is_undone));
     cases
 }
@@ -370,5 +377,47 @@ fn half_done_is_undone(sandbox: &Sandbox) {
         finish(attach(file, group, mode).arg(hook(&taken))).exits_with(8).says(&["undoing"]);
         assert_eq!((attached(group), pins()), (vec![], 0));
         assert_eq!(attached(&taken).len(), 1);
+    }
+}
+
+fn a_removed_group_is_gone(sandbox: &Sandbox) {
+    let below = sandbox.cgroup().join("below");
+    let program = program();
+    for mode in MODES {
+        fs::create_dir(&below).unwrap();
+        let hook = loader::Hook::new(&below, AttachType::CGROUP_INET_INGRESS).unwrap();
+        let attachment = loader::attach(&program, &hook, &Options::new().mode(mode)).unwrap();
+        fs::remove_dir(&below).unwrap();
+        let error = loader::attached(&hook).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        // The kernel takes links off a removed group a moment later: until then there is one to detach.
+        if let Err(error) = attachment.detach() {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
+        finish(&mut detach(&below)).exits_with(7);
+    }
+}
+
+fn of_two_at_once_one_wins(sandbox: &Sandbox, mode: Mode) {
+    let hook = loader::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
+    let programs = [program(), program()];
+    for _ in 0..50 {
+        let start = Barrier::new(programs.len());
+        let attach = |program| {
+            start.wait();
+            loader::attach(program, &hook, &Options::new().mode(mode))
+        };
+        let results = thread::scope(|scope| {
+            let attach = &attach;
+            let threads = programs.each_ref().map(|program| scope.spawn(move || attach(program)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!((won.len(), lost.len()), (1, 1), "{won:?} {lost:?}");
+        for error in lost.into_iter().filter_map(Result::err) {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+        let [Ok(attachment)] = &won[..] else { panic!("{won:?}") };
+        assert_eq!(the_one(sandbox.cgroup(), mode), attachment.program_id());
     }
 }
