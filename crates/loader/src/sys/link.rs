@@ -29,7 +29,7 @@ const _: () = assert!(offset_of!(LinkCreateAttr, expected_revision) == 24);
 /// `BPF_LINK_CREATE` of a TCX link, behind those that hang there already.
 ///
 /// `attach_type` is `BPF_TCX_INGRESS` (46) or `BPF_TCX_EGRESS` (47). A `revision` other than 0 makes the call fail if
-/// the hook has changed since [`prog_query_tcx`] told it.
+/// the hook has changed since [`prog_query_tcx`](super::prog_query_tcx) told it.
 ///
 /// # Errors
 /// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device in this network namespace,
