@@ -2,22 +2,25 @@
 //! bpftool's word.
 
 use std::{
-    fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    fs, io,
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
-    sync::Barrier,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 use bpfasm::{
-    Compile as _,
     loader::{
-        ErrorKind, Program,
+        ErrorKind, Program as Loaded,
         attach::cgroup::{self as loader, Entry, Mode, Options},
     },
     object::{elf, kernel::AttachType},
+    prelude::*,
 };
 use bpfasm_programs::cgroup_ingress::cgroup_ingress;
 use bpfasm_tests::{
@@ -62,6 +65,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .push(Case::new(name("leaves_what_it_should"), NEEDS, move |sandbox| leaves_what_it_should(sandbox, mode)));
         cases.push(Case::new(name("holds"), NEEDS, move |sandbox| holds(sandbox, mode)));
         cases.push(Case::new(name("guards"), NEEDS, move |sandbox| guards(sandbox, mode)));
+        cases.push(Case::new(name("a_swap_leaves_no_gap"), NEEDS, move |sandbox| a_swap_leaves_no_gap(sandbox, mode)));
         cases.push(Case::new(name("persists"), NEEDS, move |sandbox| persists(sandbox, mode)));
         let racing = [NEEDS, &[&CGROUP_REVISIONS]].concat();
         cases.push(Case::new(name("of_two_at_once_one_wins"), &racing, move |sandbox| {
@@ -297,8 +301,7 @@ fn effective_lists_those_above(sandbox: &Sandbox) {
     assert_eq!(loader::attached(&at(&below)).unwrap().len(), 1);
 }
 
-fn program() -> Program {
-    use bpfasm::Load as _;
+fn program() -> Loaded {
     cgroup_ingress.load().unwrap().into_program()
 }
 
@@ -328,13 +331,53 @@ fn guards(sandbox: &Sandbox, mode: Mode) {
     assert_eq!(descriptors(), before);
 }
 
+/// Drops all datagrams.
+#[program(cgroup_skb/ingress)]
+fn no_udp(skb: &mut CgroupSkb) -> Cgroup {
+    let Some(ip) = skb.header::<Ipv4Hdr>(0) else { return Cgroup::PASS };
+    if ip.protocol() == IPPROTO_UDP { Cgroup::DROP } else { Cgroup::PASS }
+}
+
+fn a_swap_leaves_no_gap(sandbox: &Sandbox, mode: Mode) {
+    link::set_up("lo", &[]).unwrap();
+    let receiver = inside(sandbox.cgroup(), || UdpSocket::bind("127.0.0.1:0")).unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    let hook = loader::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
+    let attach = || loader::attach(&no_udp.load().unwrap(), &hook, &Options::new().mode(mode).replace(true)).unwrap();
+
+    let mut held = attach();
+    let stop = AtomicBool::new(false);
+    let sent = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let mut sent = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                sent += u64::from(sender.send(b"x").is_ok());
+            }
+            sent
+        });
+        for _ in 0..100 {
+            drop(std::mem::replace(&mut held, attach()));
+        }
+        stop.store(true, Ordering::Relaxed);
+        flood.join().unwrap()
+    });
+    assert!(sent > 1000, "{sent}");
+    let received = receiver.recv(&mut [0; 8]);
+    assert_eq!(received.unwrap_err().kind(), io::ErrorKind::WouldBlock, "a packet passed between two programs");
+    held.detach().unwrap();
+    sender.send(b"x").unwrap();
+    eventually("a datagram arrives once nothing is attached", || receiver.recv(&mut [0; 8]).ok());
+}
+
 fn persists(sandbox: &Sandbox, mode: Mode) {
     let group = sandbox.cgroup();
     let hook = loader::Hook::new(group, AttachType::CGROUP_INET_INGRESS).unwrap();
     // Loaded by somebody else, so that nothing but the pin tells that we have attached it.
     let pin = Path::new(sandbox::BPFFS).join("theirs");
     succeed(command!("bpftool", "prog", "load", fixture::cgroup_pass(sandbox.scratch(), "theirs")).arg(&pin));
-    let theirs = Program::from_pin(&pin).unwrap();
+    let theirs = Loaded::from_pin(&pin).unwrap();
     let attachment = loader::attach(&theirs, &hook, &Options::new().mode(mode)).unwrap();
     let owners = || loader::attached(&hook).unwrap().iter().map(Entry::is_ours).collect::<Vec<_>>();
     assert_eq!(owners(), [false]);
