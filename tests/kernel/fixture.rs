@@ -18,6 +18,9 @@ const TC_ACT_UNSPEC: i32 = -1;
 const TC_ACT_OK: i32 = 0;
 const TC_ACT_SHOT: i32 = 2;
 
+/// The verdict of programs of control groups that lets a packet pass.
+const CGROUP_PASS: i32 = 1;
+
 /// Offsets in `struct __sk_buff`, include/uapi/linux/bpf.h.
 const SK_BUFF_DATA: i16 = 76;
 const SK_BUFF_DATA_END: i16 = 80;
@@ -30,19 +33,26 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 
 /// Writes an object with a program `tc_drop` that drops IPv4 from [`FIRST`] and passes the rest.
 pub(crate) fn tc_drop(folder: &Path) -> PathBuf {
-    write(&folder.join("tc_drop.o"), &[("tc_drop", drop_first())])
+    write(&folder.join("tc_drop.o"), "tc", &[("tc_drop", drop_first())])
 }
 
 /// Writes an object with a program that has no opinion: the next filter is asked.
 pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
     let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
     let slots = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
-    write(&folder.join(format!("{name}.o")), &[(name, slots)])
+    write(&folder.join(format!("{name}.o")), "tc", &[(name, slots)])
+}
+
+/// Writes an object with a program for the ingress of control groups that lets everything pass.
+pub(crate) fn cgroup_pass(folder: &Path, name: &str) -> PathBuf {
+    let code = [Insn::mov(Width::W64, Reg::R0, CGROUP_PASS), Insn::exit()];
+    let slots = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
+    write(&folder.join(format!("{name}.o")), "cgroup_skb/ingress", &[(name, slots)])
 }
 
 /// Writes an object with a program that returns without having set a verdict: no verifier takes it.
 pub(crate) fn no_verdict(folder: &Path) -> PathBuf {
-    write(&folder.join("no_verdict.o"), &[("no_verdict", Insn::exit().encode().to_vec())])
+    write(&folder.join("no_verdict.o"), "tc", &[("no_verdict", Insn::exit().encode().to_vec())])
 }
 
 fn drop_first() -> Vec<Slot> {
@@ -65,12 +75,12 @@ fn drop_first() -> Vec<Slot> {
     asm.finish().unwrap()
 }
 
-/// All programs go to the section `tc`, one after the other.
-fn write(file: &Path, programs: &[(&str, Vec<Slot>)]) -> PathBuf {
+/// All programs go to one section, one after the other.
+fn write(file: &Path, section: &str, programs: &[(&str, Vec<Slot>)]) -> PathBuf {
     let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::default());
     let license = object.add_section(Vec::new(), b"license".to_vec(), SectionKind::Data);
     object.append_section_data(license, b"GPL\0", 1);
-    let section = object.add_section(Vec::new(), b"tc".to_vec(), SectionKind::Text);
+    let section = object.add_section(Vec::new(), section.as_bytes().to_vec(), SectionKind::Text);
     for (name, slots) in programs {
         let code: Vec<u8> = slots.iter().flat_map(|slot| slot.to_bytes(Endian::NATIVE)).collect();
         let offset = object.append_section_data(section, &code, 8);

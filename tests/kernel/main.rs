@@ -7,6 +7,8 @@
 
 mod attach;
 mod baseline;
+mod cgroup;
+mod context;
 mod corpus;
 mod fixture;
 mod foreign;
@@ -25,8 +27,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cases = [
         baseline::cases,
-        corpus::cases,
         attach::cases,
+        cgroup::cases,
+        context::cases,
+        corpus::cases,
         foreign::cases,
         hold::cases,
         library::cases,

@@ -27,6 +27,7 @@
 )]
 
 pub mod case;
+pub mod cgroup;
 pub mod cli;
 pub mod command;
 pub mod need;

@@ -11,7 +11,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{cli, net};
+use crate::{cgroup::Group, cli, net};
 
 /// Something that a machine may lack.
 pub struct Need {
@@ -101,10 +101,10 @@ pub static CLSACT: Need =
     Need::new("CLSACT", || in_namespace(|| net::qdisc::add("lo", net::qdisc::Kind::Clsact), "clsact"));
 
 /// The classifier of BPF programs, `cls_bpf`.
-pub static CLS_BPF: Need = Need::new("CLS_BPF", || kernel_function("cls_bpf_classify"));
+pub static CLS_BPF: Need = Need::new("CLS_BPF", || kernel_name("cls_bpf_classify"));
 
 /// The u32 classifier: a filter that has nothing to do with BPF.
-pub static CLS_U32: Need = Need::new("CLS_U32", || kernel_function("u32_classify"));
+pub static CLS_U32: Need = Need::new("CLS_U32", || kernel_name("u32_classify"));
 
 /// The BPF file system, whose instance each case mounts for itself.
 pub static BPFFS: Need = Need::new("BPFFS", || {
@@ -112,8 +112,20 @@ pub static BPFFS: Need = Need::new("BPFFS", || {
     if has_filesystem(&known, "bpf") { Ok(()) } else { Err("no `bpf` in /proc/filesystems".into()) }
 });
 
+/// Control groups of version 2, and the right to make one. The case gets its own: [`Sandbox::cgroup`].
+///
+/// [`Sandbox::cgroup`]: crate::Sandbox::cgroup
+pub static CGROUP2: Need = Need::new("CGROUP2", || {
+    let name = format!("bpfasm-tests-need-{}", std::process::id());
+    Group::new(&name).map(drop).map_err(|error| format!("no new control group: {error}"))
+});
+
+/// Control groups that count the changes of their programs, so that a change can be refused that another one came
+/// before: the field `revisions` of `struct cgroup_bpf` (first in Linux 6.17).
+pub static CGROUP_REVISIONS: Need = Need::new("CGROUP_REVISIONS", || kernel_name("revisions"));
+
 /// tc express links (first in Linux 6.6).
-pub static TCX: Need = Need::new("TCX", || kernel_function("tcx_link_attach"));
+pub static TCX: Need = Need::new("TCX", || kernel_name("tcx_link_attach"));
 
 /// The type information of the running kernel.
 pub static KERNEL_BTF: Need =
@@ -170,15 +182,15 @@ fn has_filesystem(known: &str, name: &str) -> bool {
     known.lines().any(|line| line.split_whitespace().next_back() == Some(name))
 }
 
-/// Whether the running kernel, or a module loaded into it, holds a function of this name.
-fn kernel_function(name: &str) -> Result<(), String> {
+/// Whether the running kernel, or a module loaded into it, has something of this name: a function, a field.
+fn kernel_name(name: &str) -> Result<(), String> {
     let holders = fs::read_dir(KERNEL_BTF_DIR).map_err(|error| format!("{KERNEL_BTF_DIR}: {error}"))?;
     for holder in holders.filter_map(io::Result::ok) {
         if fs::read(holder.path()).is_ok_and(|btf| holds_string(&btf, name)) {
             return Ok(());
         }
     }
-    Err(format!("the running kernel and its modules have no function {name}"))
+    Err(format!("the running kernel and its modules have nothing called {name}"))
 }
 
 /// Whether a BTF file has exactly this string in its string table, which it ends with.

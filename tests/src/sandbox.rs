@@ -18,7 +18,7 @@ use nix::{
     sys::{prctl, signal::Signal},
 };
 
-use crate::{Case, need, net};
+use crate::{Case, cgroup, need, net};
 
 /// Where the BPF file system belongs.
 pub const BPFFS: &str = "/sys/fs/bpf";
@@ -26,6 +26,7 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 /// What a case may rely on.
 pub struct Sandbox {
     scratch: PathBuf,
+    cgroup: Option<PathBuf>,
 }
 
 impl Sandbox {
@@ -39,14 +40,34 @@ impl Sandbox {
         if case.needs(&need::BPFFS) {
             fresh("bpf", BPFFS)?;
         }
+        let mut own_group = None;
+        if case.needs(&need::CGROUP2) {
+            fresh("cgroup2", cgroup::MOUNT)?;
+            own_group = Some(cgroup::below(cgroup::MOUNT, &cgroup::own()?, &group_name(scratch)));
+        }
         net::namespace::silence()?;
-        Ok(Sandbox { scratch: scratch.to_owned() })
+        Ok(Sandbox { scratch: scratch.to_owned(), cgroup: own_group })
+    }
+
+    /// The control group of the case, which nothing is in.
+    ///
+    /// # Panics
+    ///
+    /// When the case does not need [`need::CGROUP2`].
+    #[track_caller]
+    pub fn cgroup(&self) -> &Path {
+        self.cgroup.as_deref().expect("the case should need CGROUP2")
     }
 
     /// An empty folder that is removed after the case. Everybody may read it.
     pub fn scratch(&self) -> &Path {
         &self.scratch
     }
+}
+
+/// The name of the control group of a case with this folder.
+pub(crate) fn group_name(scratch: &Path) -> String {
+    scratch.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Mounts a file system in place of what is there now, with everything mounted below that.

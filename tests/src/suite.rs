@@ -15,7 +15,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::{
     Case,
-    sandbox::{Sandbox, Scratch, Supervisor},
+    cgroup::Group,
+    need,
+    sandbox::{Sandbox, Scratch, Supervisor, group_name},
 };
 
 /// First argument of the process that makes a case's namespaces.
@@ -133,6 +135,11 @@ fn execute(case: &Case, show: bool) -> Result<(), Failed> {
         variables.push((supply.variable(), supply.value()?));
     }
     let scratch = Scratch::new()?;
+    // Removed after the case, also after one that has failed or was killed.
+    let _group = match case.needs(&need::CGROUP2) {
+        true => Some(Group::new(&group_name(scratch.path()))?),
+        false => None,
+    };
     let mut command = supervised(case.name(), scratch.path())?;
     command.envs(variables);
     let (end, output) = run_within(command, case.limit())?;

@@ -88,6 +88,12 @@ pub enum Error {
         /// Those that could be meant.
         have: Vec<String>,
     },
+    /// Hooks that no one program can be attached to.
+    #[error("{hook} takes another type of program than the first hook")]
+    HooksDiffer {
+        /// The hook that differs.
+        hook: String,
+    },
     /// An object file holds no samples to run.
     #[error("{} is an object, which holds no samples", path.display())]
     NoSamples {
@@ -128,6 +134,7 @@ impl Error {
             Self::DoesNotFit { .. }
             | Self::NothingFits { .. }
             | Self::SeveralPrograms { .. }
+            | Self::HooksDiffer { .. }
             | Self::NoSamples { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
         }
@@ -166,11 +173,15 @@ fn load_help(error: &loader::Error) -> Vec<String> {
             format!("run it with those capabilities, or as root:  {}", invocation::again_with_sudo())
         }
         loader::Error::NoBpffs { .. } => {
-            "or attach with --mode clsact, or with --hold; neither needs a bpffs".to_owned()
+            "or attach with --hold, or at a tc hook with --mode clsact; neither needs a bpffs".to_owned()
         }
         loader::Error::AlreadyAttached { hook, .. } => {
             let detach = invocation::privileged(&["detach".to_owned(), hook.clone()]);
             format!("--replace swaps it without a gap; to take it away:  {detach}")
+        }
+        loader::Error::ModeTaken { .. } => {
+            "link and multi go together, on groups above and below too; none and override want the group alone"
+                .to_owned()
         }
         loader::Error::Rejected { .. } => "`bpfasm check --log` shows the verifier's whole log".to_owned(),
         loader::Error::Unsupported { what, .. } if what.starts_with("tcx") => {

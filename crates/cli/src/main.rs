@@ -4,6 +4,7 @@ mod build;
 mod cmd;
 mod duration;
 mod error;
+mod guard;
 mod hex;
 mod hold;
 mod hook;

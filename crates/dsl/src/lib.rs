@@ -45,8 +45,8 @@ pub use stage::StageError;
 pub mod prelude {
     pub use std::net::Ipv4Addr;
 
-    pub use crate::context::{Tc, TcAction};
-    pub use crate::header::{EthHdr, Header, Ipv4Hdr, Pkt, PktMut, TcpHdr, UdpHdr};
+    pub use crate::context::{Cgroup, CgroupSkb, Tc, TcAction};
+    pub use crate::header::{EthHdr, Header, IcmpHdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr};
     pub use crate::program::Program;
     pub use crate::range;
     pub use crate::sample::Sample;

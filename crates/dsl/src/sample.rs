@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4Header, TcpHeader, UdpHeader};
+use etherparse::{EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, TcpHeader, UdpHeader};
 
 use crate::context::Verdict;
 
@@ -22,6 +22,9 @@ pub struct Sample {
     packet: Vec<u8>,
     expected: Option<u32>,
 }
+
+/// The most bytes of options that an IPv4 header has: the 60 that its length field can tell, less the fixed 20 (RFC 791).
+const IPV4_OPTIONS_MAX: u8 = 40;
 
 /// A sample in the making.
 #[derive(Clone, Debug)]
@@ -101,6 +104,29 @@ impl SampleBuilder {
         };
         self.ipv4 = Some(header);
         self.ethertype(EtherType::IPV4.0)
+    }
+
+    /// The options of the IPv4 header: at most 40 bytes, filled up with zeros to whole words.
+    pub fn ip_options(mut self, options: &[u8]) -> Self {
+        let mut words: Vec<u8> = options.iter().copied().take(usize::from(IPV4_OPTIONS_MAX)).collect();
+        words.resize(words.len().next_multiple_of(4), 0);
+        if let Some(ip) = &mut self.ipv4
+            && let Ok(options) = Ipv4Options::try_from(words.as_slice())
+        {
+            ip.options = options;
+        }
+        self
+    }
+
+    /// Makes it a fragment of an IPv4 packet, `offset` units of 8 bytes behind its beginning; the field has 13 bits.
+    pub fn fragment(mut self, offset: u16) -> Self {
+        if let Some(ip) = &mut self.ipv4
+            && let Ok(offset) = IpFragOffset::try_new(offset & IpFragOffset::MAX_U16)
+        {
+            ip.dont_fragment = false;
+            ip.fragment_offset = offset;
+        }
+        self
     }
 
     /// A UDP header.

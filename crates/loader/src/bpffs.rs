@@ -1,15 +1,15 @@
 //! The bpffs: where BPF objects get names that keep them alive.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
-use crate::sys;
+use bpfasm_object::kernel::AttachType;
+
+use crate::{Error, mounts, sys};
 
 /// Where a bpffs is mounted by convention.
 pub const MOUNT_POINT: &str = "/sys/fs/bpf";
@@ -22,9 +22,7 @@ pub const DIRECTORY: &str = "bpfasm";
 /// # Errors
 /// When `/proc` is not mounted.
 pub fn find() -> Result<Option<PathBuf>, Error> {
-    let path = Path::new("/proc/thread-self/mountinfo");
-    let table = fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    Ok(find_in(&table))
+    Ok(preferred(&mounts::points_of("bpf")?))
 }
 
 /// Finds a bpffs, or mounts one at [`MOUNT_POINT`].
@@ -63,57 +61,68 @@ pub(crate) fn ensure_directory() -> Result<PathBuf, Error> {
 
 /// The name that a link is pinned by: the program, the link's id. A bpffs takes no dots in names.
 pub(crate) fn link_name(program: &str, link_id: u32) -> String {
-    let program: String = program.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("{program}-{link_id}")
+    format!("{}-{link_id}", sanitised(program))
+}
+
+fn sanitised(program: &str) -> String {
+    program.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// The pins of a link in our folder. None where there is no bpffs, or no right to read it.
 pub(crate) fn pins_of_link(link_id: u32) -> Vec<PathBuf> {
+    // The name is a hint: the link decides.
+    let is_it = |link: BorrowedFd<'_>| sys::link_info(link).is_ok_and(|info| info.id == link_id);
+    pins(&format!("-{link_id}"), is_it)
+}
+
+/// Where a program is attached by itself, without a link, to a control group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The program's id.
+    pub program_id: u32,
+    /// The group's id.
+    pub cgroup_id: u64,
+    /// The attach type.
+    pub attach_type: AttachType,
+}
+
+impl Record {
+    /// The name that the program is pinned by, as the record of who has attached it there. It ends in a word, so that
+    /// it is no link's name.
+    pub(crate) fn name(&self, program: &str) -> String {
+        format!("{}{}", sanitised(program), self.ending())
+    }
+
+    fn ending(&self) -> String {
+        let attach_type = self.attach_type.name().unwrap_or("unknown");
+        format!("-{}-{}-{attach_type}", self.program_id, self.cgroup_id)
+    }
+
+    /// The pins that record it. None where there is no bpffs, or no right to read it.
+    pub(crate) fn pins(&self) -> Vec<PathBuf> {
+        pins(&self.ending(), |program| sys::prog_info(program).is_ok_and(|info| info.id == self.program_id))
+    }
+}
+
+/// What is pinned in our folder under a name that ends so, if it is what it should be.
+fn pins(ending: &str, is_it: impl Fn(BorrowedFd<'_>) -> bool) -> Vec<PathBuf> {
     let Ok(Some(bpffs)) = find() else { return Vec::new() };
     let Ok(folder) = fs::read_dir(bpffs.join(DIRECTORY)) else { return Vec::new() };
-    let ending = format!("-{link_id}");
     let named = folder.flatten().filter(|entry| entry.file_name().as_bytes().ends_with(ending.as_bytes()));
-    // The name is a hint: the link decides.
-    let is_it = |path: &PathBuf| {
-        let link = sys::obj_get(path).ok();
-        link.and_then(|link| sys::link_info(link.as_fd()).ok()).is_some_and(|info| info.id == link_id)
-    };
+    let is_it = |path: &PathBuf| sys::obj_get(path).is_ok_and(|object| is_it(object.as_fd()));
     named.map(|entry| entry.path()).filter(is_it).collect()
 }
 
-fn find_in(table: &[u8]) -> Option<PathBuf> {
-    let points: Vec<PathBuf> = table.split(|&byte| byte == b'\n').filter_map(bpffs_mount_point).collect();
-    points.iter().find(|path| *path == Path::new(MOUNT_POINT)).or(points.first()).cloned()
-}
-
-/// The mount point of a line of `mountinfo`, if it is a bpffs seen from its root.
-///
-/// `36 35 0:30 / /sys/fs/bpf rw,nosuid shared:9 - bpf bpf rw,mode=700`: the optional fields end at the dash (proc(5)).
-fn bpffs_mount_point(line: &[u8]) -> Option<PathBuf> {
-    let mut fields = line.split(|&byte| byte == b' ');
-    let (root, point) = (fields.nth(3)?, fields.next()?);
-    let file_system = fields.skip_while(|field| *field != b"-").nth(1)?;
-    (root == b"/" && file_system == b"bpf").then(|| PathBuf::from(OsString::from_vec(unescape(point))))
-}
-
-/// Undoes the kernel's octal escapes of blanks and backslashes.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..3).filter(|_| byte == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(escaped) => {
-                out.push(escaped);
-                rest = tail.get(3..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
+/// Removes pins.
+pub(crate) fn unpin(paths: Vec<PathBuf>) -> Result<(), Error> {
+    for path in paths {
+        fs::remove_file(&path).map_err(|source| Error::File { path, source })?;
     }
-    out
+    Ok(())
+}
+
+fn preferred(points: &[PathBuf]) -> Option<PathBuf> {
+    points.iter().find(|path| *path == Path::new(MOUNT_POINT)).or(points.first()).cloned()
 }
 
 #[cfg(test)]
@@ -121,20 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_are_found_by_type() {
-        let table = b"\
-24 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
-30 24 0:26 /sub /mnt/part rw - bpf bpf rw\n\
-31 24 0:26 / /run/my\\040bpf rw,nosuid shared:9 master:2 - bpf none rw,mode=700\n\
-32 24 0:27 / /sys/fs/bpf rw - bpf bpf rw\n";
-        assert_eq!(find_in(table), Some(PathBuf::from("/sys/fs/bpf")));
-        let without_usual: Vec<&[u8]> = table.split(|&b| b == b'\n').take(3).collect();
-        assert_eq!(find_in(&without_usual.join(&b'\n')), Some(PathBuf::from("/run/my bpf")));
-        assert_eq!(find_in(b"24 1 8:1 / /sys/fs/bpf rw - ext4 bpf rw\n24 1\n"), None);
+    fn the_usual_place_comes_first() {
+        let points = ["/run/bpf", MOUNT_POINT].map(PathBuf::from);
+        assert_eq!(preferred(&points), Some(PathBuf::from(MOUNT_POINT)));
+        assert_eq!(preferred(&points[..1]), Some(PathBuf::from("/run/bpf")));
+        assert_eq!(preferred(&[]), None);
     }
 
     #[test]
     fn a_pins_name_has_no_dots() {
         assert_eq!(link_name("a.b", 7), "a_b-7");
+        let record = Record { program_id: 7, cgroup_id: 99, attach_type: AttachType::CGROUP_INET_EGRESS };
+        assert_eq!(record.name("a.b"), "a_b-7-99-cgroup_inet_egress");
     }
 }

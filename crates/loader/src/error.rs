@@ -1,6 +1,6 @@
 //! The crate's error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bpfasm_object::kernel::KernelVersion;
 
@@ -84,6 +84,38 @@ pub enum Error {
     DeviceGone {
         /// The device.
         name: String,
+    },
+    /// There is no folder of that name.
+    #[error("no control group {}", path.display())]
+    NoSuchCgroup {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// A control group that was there is gone.
+    #[error("control group {} is gone", path.display())]
+    CgroupGone {
+        /// The path it had.
+        path: PathBuf,
+    },
+    /// A folder is no control group that programs can be attached to.
+    #[error("{}", not_cgroup2(path, *version, mounts))]
+    NotCgroup2 {
+        /// The folder.
+        path: PathBuf,
+        /// The version of the hierarchy that the folder belongs to; `None` for any other folder.
+        version: Option<u8>,
+        /// Where version 2 is mounted.
+        mounts: Vec<PathBuf>,
+    },
+    /// A program is attached in a mode that does not go together with the one asked for.
+    #[error("{hook}: mode {asked} does not go together with {existing}")]
+    ModeTaken {
+        /// The hook.
+        hook: String,
+        /// The mode asked for.
+        asked: crate::attach::cgroup::Mode,
+        /// What is in the way.
+        existing: String,
     },
     /// There is no object with that id.
     #[error("no {what} with id {id}")]
@@ -195,6 +227,20 @@ fn kernel(since: Option<KernelVersion>) -> String {
     since.map_or_else(|| "a newer or differently built kernel".to_owned(), |version| format!("Linux {version}"))
 }
 
+fn not_cgroup2(path: &Path, version: Option<u8>, mounts: &[PathBuf]) -> String {
+    let path = path.display();
+    let found = match version {
+        Some(version) => {
+            format!("{path} is a control group of version {version}, and programs attach to version 2 only")
+        }
+        None => format!("{path} is no control group"),
+    };
+    match mounts {
+        [] => format!("{found}; version 2 is not mounted: mount -t cgroup2 none DIR"),
+        [first, ..] => format!("{found}; those of version 2 are below {}", first.display()),
+    }
+}
+
 fn list(verb: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
 }
@@ -218,15 +264,18 @@ impl Error {
             Error::NoSuchProgram { .. }
             | Error::NoSuchDevice { .. }
             | Error::DeviceGone { .. }
+            | Error::NoSuchCgroup { .. }
+            | Error::CgroupGone { .. }
             | Error::NoSuchId { .. }
             | Error::NoSuchPin { .. }
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
             | Error::QdiscTaken { .. }
             | Error::PriorityTaken { .. }
+            | Error::ModeTaken { .. }
             | Error::Raced { .. }
             | Error::PinExists { .. } => ErrorKind::Conflict,
-            Error::Usage { .. } => ErrorKind::Usage,
+            Error::Usage { .. } | Error::NotCgroup2 { .. } => ErrorKind::Usage,
             Error::Netlink { .. } | Error::Sys { .. } | Error::File { .. } => ErrorKind::Unexpected,
         }
     }

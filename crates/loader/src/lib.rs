@@ -4,8 +4,9 @@
 //!
 //! - An *object* ([`bpfasm_object::Object`]) holds programs, maps and types. [`load()`] gives it to the kernel.
 //! - A *program* ([`Program`]) is held by a descriptor, and gone when nothing holds it any more.
-//! - A *hook* is a place where programs run, such as the ingress of a device ([`attach::tc::Hook`]). What attaches a
-//!   program there is a guard ([`attach::tc::Attachment`]): dropping it detaches.
+//! - A *hook* is a place where programs run, such as the ingress of a device ([`attach::tc::Hook`]) or of a
+//!   control group's sockets ([`attach::cgroup::Hook`]). What attaches a program there is a guard
+//!   ([`attach::tc::Attachment`], [`attach::cgroup::Attachment`]): dropping it detaches.
 //!
 //! # Layers
 //!
@@ -32,6 +33,7 @@ pub mod bpffs;
 mod error;
 mod load;
 mod log;
+mod mounts;
 pub mod netlink;
 pub mod owner;
 mod privilege;

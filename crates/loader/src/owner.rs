@@ -6,14 +6,17 @@
 //! no copy of the mark exists in objects on disk: a program that another loader loads from the same file does not carry
 //! it.
 //!
-//! A TCX link is ours if its program carries the mark, or if the link is pinned below `BPFFS/bpfasm/`, which is where
+//! A link is ours if its program carries the mark, or if the link is pinned below `BPFFS/bpfasm/`, which is where
 //! [`persist`](crate::attach::tc::Attachment::persist) puts links, also those of programs that somebody else has
-//! loaded. A `clsact` filter needs no such mark: it has a name of up to 255 bytes, which begins with [`FILTER_PREFIX`].
+//! loaded. A program that is attached to a control group without a link is ours by the same rule: then it is the program
+//! that [`persist`](crate::attach::cgroup::Attachment::persist) pins, under a name that tells where it is attached. A `clsact` filter needs no such mark: it has a name of up to 255 bytes, which begins with [`FILTER_PREFIX`].
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bpfasm_object::btf::{self, Btf, Kind, Type, TypeId};
 
+use crate::Error;
+use crate::privilege::Action;
 use crate::sys::{self, Errno, ProgInfo};
 
 /// The name of the typedef that marks the BTF of programs loaded by this crate.
@@ -57,4 +60,20 @@ pub(crate) fn identify(program: BorrowedFd<'_>, info: &ProgInfo) -> Result<Ident
         _ => unnamed.name,
     };
     Ok(Identity { name, marked: btf.find(Kind::TYPEDEF, MARK).is_some() })
+}
+
+/// The same of a program by its id. `None` if it has gone, or is not ours to look at.
+///
+/// # Errors
+/// Any other answer of the kernel.
+pub(crate) fn identify_by_id(program_id: u32) -> Result<Option<Identity>, Error> {
+    let identity = sys::prog_get_fd_by_id(program_id).and_then(|program| {
+        let info = sys::prog_info(program.as_fd())?;
+        identify(program.as_fd(), &info)
+    });
+    match identity {
+        Ok(identity) => Ok(Some(identity)),
+        Err(Errno::ENOENT | Errno::EPERM) => Ok(None),
+        Err(errno) => Err(Error::sys(Action::OPEN_BY_ID, errno)),
+    }
 }

@@ -7,4 +7,11 @@ fn not_offered(skb: &mut Tc) -> TcAction {
     TcAction::OK
 }
 
+#[program(cgroup_skb/egress)]
+fn not_offered_there(skb: &mut CgroupSkb) -> Cgroup {
+    let Some(_ip) = skb.header_mut::<Ipv4Hdr>(0) else { return Cgroup::PASS };
+    skb.set_mark(skb.wire_len());
+    Cgroup::PASS
+}
+
 fn main() {}

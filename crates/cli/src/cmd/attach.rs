@@ -1,15 +1,14 @@
 //! `bpfasm attach`: a program onto hooks, where it stays until `bpfasm detach`, or while this process holds it.
 
+use std::iter;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{fs, iter};
 
-use bpfasm::loader::attach::tc::{self, Attachment, Mode, Options};
-use bpfasm::loader::{Program, bpffs};
+use bpfasm::loader::Program;
 use bpfasm::object::kernel::ProgramType;
-use clap::ValueEnum;
 
 use crate::error::Error;
+use crate::guard::{Guard, How, Place, Wish};
 use crate::hold::Signals;
 use crate::hook::Hook;
 use crate::input::{Input, Staging, program_type};
@@ -17,19 +16,20 @@ use crate::{duration, invocation, report};
 
 /// Attach a program to hooks.
 ///
-/// It stays attached when this command returns: clsact filters by themselves, TCX links pinned in the bpffs. If one hook
-/// fails, none is kept.
+/// It stays attached when this command returns: links pinned in the bpffs, everything else by itself. If one hook fails,
+/// none is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sudo bpfasm attach programs/tc_drop.rs tc:eth0:ingress
   sudo bpfasm attach tc_drop.o tc:eth0:ingress tc:eth1:ingress --mode clsact
-  sudo bpfasm attach tc_drop.o tc:eth0:ingress --for 30s")]
+  sudo bpfasm attach tc_drop.o tc:eth0:ingress --for 30s
+  sudo bpfasm attach programs/cgroup_ingress.rs cgroup:/sys/fs/cgroup/web:ingress --mode multi")]
 pub struct Args {
     /// The program file, Rust source, or an ELF object
     #[arg(value_name = "FILE.rs|OBJ")]
     input: PathBuf,
-    /// Where to: tc:DEV:ingress or tc:DEV:egress
+    /// Where to: tc:DEV:ingress, tc:DEV:egress or cgroup:PATH:TYPE, where TYPE is a word of bpftool such as ingress
     #[arg(value_name = "HOOK", required = true)]
     hooks: Vec<Hook>,
     /// The program to attach [default: the only one that fits the hooks]
@@ -57,26 +57,6 @@ pub struct Args {
     staging: Staging,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum How {
-    /// A TCX link where the kernel has it, else a clsact filter
-    Auto,
-    /// A filter of the clsact qdisc
-    Clsact,
-    /// A TCX link (Linux 6.6)
-    Tcx,
-}
-
-impl From<How> for Mode {
-    fn from(how: How) -> Self {
-        match how {
-            How::Auto => Self::Auto,
-            How::Clsact => Self::Clsact,
-            How::Tcx => Self::Tcx,
-        }
-    }
-}
-
 impl Args {
     /// Builds or reads, loads, attaches, and holds if asked to.
     ///
@@ -85,39 +65,51 @@ impl Args {
     /// Whatever fails; then nothing stays attached.
     pub fn run(self) -> Result<(), Error> {
         let input = Input::open(&self.input, &self.staging)?;
-        let function = input.pick(self.program.as_deref(), "tc program", |function| {
-            program_type(function) == Some(ProgramType::SCHED_CLS)
-        })?;
-        let hooks = self.hooks.iter().map(|hook| hook.resolve()).collect::<Result<Vec<_>, _>>()?;
+        let wanted = self.program_type()?;
+        let what = if wanted == Some(ProgramType::SCHED_CLS) { "tc program" } else { "program for that hook" };
+        let function = input
+            .pick(self.program.as_deref(), what, |function| wanted.is_none() || program_type(function) == wanted)?;
+        let places = self.hooks.iter().map(Hook::resolve).collect::<Result<Vec<_>, _>>()?;
+        places.iter().try_for_each(|place| place.plan(&self.wish()).map(drop))?;
         let loaded = input.load(&[function])?;
         let program = loaded.program(&function.name)?;
         if self.dry_run {
-            self.tell_plan(program);
-            return Ok(());
+            return self.tell_plan(program, &places);
         }
         // From here on a signal waits until what was attached has an owner that outlives us, or is detached.
         let signals = Signals::catch().map_err(Error::Signals)?;
-        let attachments = self.attach(program, &hooks)?;
+        let attachments = self.attach(program, &places)?;
         match self.hold || self.limit.is_some() {
             true => self.hold(attachments, &signals),
             false => self.keep(attachments),
         }
     }
 
+    /// The type of program that the hooks take, which must be one.
+    fn program_type(&self) -> Result<Option<ProgramType>, Error> {
+        let first = self.hooks.first().and_then(Hook::program_type);
+        match self.hooks.iter().find(|hook| hook.program_type() != first) {
+            Some(other) => Err(Error::HooksDiffer { hook: other.to_string() }),
+            None => Ok(first),
+        }
+    }
+
+    fn wish(&self) -> Wish {
+        Wish { how: self.mode, priority: self.prio, replace: self.replace }
+    }
+
     /// Attaches to every hook. A failure drops the guards of those before it, which detaches them.
-    fn attach(&self, program: &Program, hooks: &[tc::Hook]) -> Result<Vec<Attachment>, Error> {
-        let options = Options::new().mode(self.mode.into()).replace(self.replace);
-        let options = self.prio.map_or(options, |priority| options.priority(priority));
-        let mut attachments = Vec::with_capacity(hooks.len());
-        for hook in hooks {
-            let attachment = tc::attach(program, hook, &options).inspect_err(|_| tell_undone(&attachments))?;
+    fn attach(&self, program: &Program, places: &[Place]) -> Result<Vec<Guard>, Error> {
+        let mut attachments = Vec::with_capacity(places.len());
+        for place in places {
+            let attachment = place.attach(program, &self.wish()).inspect_err(|_| tell_undone(&attachments))?;
             attachments.push(attachment);
         }
         Ok(attachments)
     }
 
     /// Waits in the foreground, then detaches, the last attached first.
-    fn hold(&self, attachments: Vec<Attachment>, signals: &Signals) -> Result<(), Error> {
+    fn hold(&self, attachments: Vec<Guard>, signals: &Signals) -> Result<(), Error> {
         for attachment in &attachments {
             report::say(format_args!("attached {attachment}"));
         }
@@ -138,19 +130,13 @@ impl Args {
     }
 
     /// Makes the attachments outlive this process: all, or none.
-    fn keep(&self, attachments: Vec<Attachment>) -> Result<(), Error> {
-        let told: Vec<String> = attachments.iter().map(Attachment::to_string).collect();
-        // Links need a bpffs and filters nothing, so what can fail comes first, and most of that before any is kept.
-        let (links, filters): (Vec<_>, Vec<_>) = attachments.into_iter().partition(|one| one.mode() == Mode::Tcx);
-        if !links.is_empty() {
-            bpffs::ensure()?;
-        }
+    fn keep(&self, attachments: Vec<Guard>) -> Result<(), Error> {
+        let told: Vec<String> = attachments.iter().map(Guard::to_string).collect();
         let mut pins = Vec::new();
-        for link in links {
-            // Without its pin a link is gone.
-            pins.extend(link.persist().inspect_err(|_| pins.iter().for_each(unpin))?);
+        for attachment in &attachments {
+            pins.extend(attachment.keep()?);
         }
-        filters.into_iter().for_each(Attachment::forget);
+        attachments.into_iter().for_each(Guard::forget);
         for text in told {
             report::say(format_args!("attached {text}"));
         }
@@ -163,28 +149,19 @@ impl Args {
         Ok(())
     }
 
-    fn tell_plan(&self, program: &Program) {
-        let priority = self.prio.unwrap_or(tc::DEFAULT_PRIORITY);
-        let how = match self.mode {
-            How::Auto => format!("a TCX link where the kernel has it, else a clsact filter of priority {priority}"),
-            How::Clsact => format!("a clsact filter of priority {priority}"),
-            How::Tcx => "a TCX link".to_owned(),
-        };
-        for hook in &self.hooks {
-            let replacing = if self.replace { ", in place of one of the same name" } else { "" };
+    fn tell_plan(&self, program: &Program, places: &[Place]) -> Result<(), Error> {
+        let replacing = if self.replace { ", in place of one of the same name" } else { "" };
+        for (hook, place) in self.hooks.iter().zip(places) {
+            let how = place.plan(&self.wish())?;
             report::say(format_args!("would attach {} at {hook}: {how}{replacing}", program.name()));
         }
+        Ok(())
     }
 }
 
 /// Says what an attach that fails half-way takes away again.
-fn tell_undone(attachments: &[Attachment]) {
+fn tell_undone(attachments: &[Guard]) {
     for attachment in attachments {
         report::note(format_args!("undoing {attachment}"));
     }
-}
-
-/// Removes a pin that is not to stay; the error that led here is the one to tell.
-fn unpin(pin: &PathBuf) {
-    let _ = fs::remove_file(pin);
 }

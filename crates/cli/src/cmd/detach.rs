@@ -1,7 +1,5 @@
 //! `bpfasm detach`: takes away what this command attached.
 
-use bpfasm::loader::attach::tc;
-
 use crate::error::Error;
 use crate::hook::Hook;
 use crate::report;
@@ -9,10 +7,11 @@ use crate::report;
 /// Detach everything of bpfasm's from hooks, and nothing of anybody else's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  sudo bpfasm detach tc:eth0:ingress")]
+Examples:
+  sudo bpfasm detach tc:eth0:ingress
+  sudo bpfasm detach cgroup:/sys/fs/cgroup/web:ingress")]
 pub struct Args {
-    /// Where from: tc:DEV:ingress or tc:DEV:egress
+    /// Where from: tc:DEV:ingress, tc:DEV:egress or cgroup:PATH:TYPE
     #[arg(value_name = "HOOK", required = true)]
     hooks: Vec<Hook>,
 }
@@ -38,7 +37,7 @@ impl Args {
 }
 
 fn detach(hook: &Hook) -> Result<(), Error> {
-    for entry in tc::detach_ours(&hook.resolve()?)? {
+    for entry in hook.resolve()?.detach_ours()? {
         report::say(format_args!("detached {entry}, from {hook}"));
     }
     Ok(())

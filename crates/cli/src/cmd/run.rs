@@ -136,12 +136,9 @@ impl Args {
 
     /// The command that attaches a program, where there is one for its type.
     fn tell_how_to_attach(&self, input: &Input, function: &Function) {
-        if program_type(function) != Some(ProgramType::SCHED_CLS) {
-            return;
-        }
-        let others =
-            input.object.programs().filter(|other| program_type(other) == Some(ProgramType::SCHED_CLS)).count() > 1;
-        let mut words = vec!["attach".to_owned(), self.input.display().to_string(), "tc:DEV:ingress".to_owned()];
+        let Some(hook) = hook_of(function) else { return };
+        let others = input.object.programs().filter(|other| program_type(other) == program_type(function)).count() > 1;
+        let mut words = vec!["attach".to_owned(), self.input.display().to_string(), hook];
         if others {
             words.extend(["--program".to_owned(), function.name.clone()]);
         }
@@ -149,6 +146,18 @@ impl Args {
             words.extend(["--set".to_owned(), set.clone()]);
         }
         report::say(format_args!("attach it:  {}", invocation::privileged(&words)));
+    }
+}
+
+/// A hook that takes a program, with a word in capitals to fill in.
+fn hook_of(function: &Function) -> Option<String> {
+    let kind = function.section_kind()?;
+    match kind.program_type {
+        ProgramType::SCHED_CLS => Some("tc:DEV:ingress".to_owned()),
+        _ => {
+            let attach_type = kind.expected_attach_type.filter(|known| known.is_cgroup())?;
+            Some(format!("cgroup:PATH:{attach_type}"))
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 //! One type a kind of program. A field or helper that the kernel does not offer to the kind is no method of its type, so it cannot be
 //! asked for. Helpers that may move the packet's bytes take `&mut self`: headers borrowed before are gone after.
 
+mod cgroup_skb;
 mod packet;
+mod sk_buff;
 mod tc;
 mod verdict;
 
+pub use cgroup_skb::CgroupSkb;
 pub use tc::Tc;
-pub use verdict::{TcAction, Verdict};
+pub use verdict::{Cgroup, TcAction, Verdict};
 
 use bpfasm_codegen::ir::{Op, Operand, Signature, Size, Space};
 use bpfasm_object::kernel::ProgramType;

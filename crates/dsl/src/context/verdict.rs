@@ -7,7 +7,7 @@ use crate::value::{U32, handle};
 /// What a program returns.
 #[diagnostic::on_unimplemented(
     message = "a program cannot return `{Self}`",
-    note = "return a verdict such as `TcAction::OK`"
+    note = "return a verdict such as `TcAction::OK` or `Cgroup::PASS`"
 )]
 pub trait Verdict: Copy {
     #[doc(hidden)]
@@ -67,5 +67,20 @@ verdicts! {
         REDIRECT = 7;
         /// Drop it and hand it to the CPU of an offloading device.
         TRAP = 8;
+    }
+
+    /// What becomes of a packet of a control group's socket (the comment at `BPF_PROG_CGROUP_INET_EGRESS_RUN_ARRAY`,
+    /// `include/linux/bpf-cgroup.h`).
+    ///
+    /// The kernel takes the two that tell of congestion at egress only: its verifier refuses them at ingress.
+    Cgroup {
+        /// Drop it. At egress the sender is told: `EPERM`.
+        DROP = 0;
+        /// Let it pass.
+        PASS = 1;
+        /// Egress: drop it and tell TCP of congestion.
+        DROP_CN = 2;
+        /// Egress: let it pass and tell TCP of congestion.
+        PASS_CN = 3;
     }
 }

@@ -10,7 +10,10 @@ use bpfasm_codegen::ir::{Op, Operand, Space};
 use crate::stage;
 use crate::value::{Be16, Be32, Mac, Scalar, U32};
 
-pub use net::{EthHdr, EthHdrView, Ipv4Hdr, Ipv4HdrView, TcpHdr, TcpHdrView, UdpHdr, UdpHdrView};
+pub use net::{
+    EthHdr, EthHdrView, IcmpHdr, IcmpHdrView, Ipv4Hdr, Ipv4HdrView, Ipv6Hdr, Ipv6HdrView, TcpHdr, TcpHdrView, UdpHdr,
+    UdpHdrView,
+};
 
 /// A protocol header: a struct of kernel values, laid out without padding in the order of its fields.
 ///

@@ -1,4 +1,4 @@
-//! Ethernet, IPv4, TCP and UDP.
+//! Ethernet, IPv4, IPv6, ICMP, TCP and UDP.
 
 use bpfasm_macros::Header;
 
@@ -66,6 +66,38 @@ impl Ipv4HdrView {
     pub fn is_later_fragment(&self) -> bool {
         self.fragment_offset() != 0
     }
+}
+
+/// An IPv6 header without its extension headers (RFC 8200; `struct ipv6hdr`, `include/uapi/linux/ipv6.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct Ipv6Hdr {
+    /// Version in the upper four bits, traffic class in the next eight, flow label in the others.
+    pub ver_class_flow: Be32,
+    /// Length of what follows this header in bytes, extension headers counted.
+    pub payload_len: Be16,
+    /// What follows: an extension header, or `IPPROTO_*`.
+    pub next_header: U8,
+    /// Hops left.
+    pub hop_limit: U8,
+    /// Source address.
+    pub saddr: [Be32; 4],
+    /// Destination address.
+    pub daddr: [Be32; 4],
+}
+
+/// An ICMP header (RFC 792; `struct icmphdr`, `include/uapi/linux/icmp.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct IcmpHdr {
+    /// What kind of message: `ICMP_*`.
+    pub kind: U8,
+    /// Which of that kind.
+    pub code: U8,
+    /// Checksum of the whole message.
+    pub check: Be16,
+    /// What the kind makes of it: identifier and sequence number of an echo, the MTU of a refusal.
+    pub rest: Be32,
 }
 
 /// A TCP header without its options (RFC 9293; `struct tcphdr`, `include/uapi/linux/tcp.h`).

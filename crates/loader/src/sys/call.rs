@@ -34,6 +34,8 @@ commands! {
     PROG_LOAD = 5;
     OBJ_PIN = 6;
     OBJ_GET = 7;
+    PROG_ATTACH = 8;
+    PROG_DETACH = 9;
     PROG_TEST_RUN = 10;
     PROG_GET_NEXT_ID = 11;
     PROG_GET_FD_BY_ID = 13;

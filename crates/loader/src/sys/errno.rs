@@ -38,6 +38,7 @@ errnos! {
     EBUSY = libc::EBUSY, "Device or resource busy";
     EEXIST = libc::EEXIST, "File exists";
     ENODEV = libc::ENODEV, "No such device";
+    ENOTDIR = libc::ENOTDIR, "Not a directory";
     EINVAL = libc::EINVAL, "Invalid argument";
     ENOSPC = libc::ENOSPC, "No space left on device";
     EOPNOTSUPP = libc::EOPNOTSUPP, "Operation not supported";

@@ -1,4 +1,4 @@
-//! Links, and the query of what hangs at a TCX hook.
+//! Links.
 #![expect(unsafe_code, reason = "bpf() with pointers to buffers")]
 
 use std::mem::offset_of;
@@ -7,28 +7,29 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use bytemuck::{Pod, Zeroable};
 
 use super::Errno;
-use super::call::{Command, address_mut, adopt, bpf, length, number};
+use super::call::{Command, address_mut, adopt, bpf, number};
 
-/// `union bpf_attr` for `BPF_LINK_CREATE` with the fields of TCX.
+/// `union bpf_attr` for `BPF_LINK_CREATE` with the fields that TCX and control groups share.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct LinkCreateTcxAttr {
+struct LinkCreateAttr {
     prog_fd: u32,
-    target_ifindex: u32,
+    /// `target_ifindex` or `target_fd`.
+    target: u32,
     attach_type: u32,
     flags: u32,
     relative_fd: u32,
     reserved: u32,
     expected_revision: u64,
 }
-const _: () = assert!(size_of::<LinkCreateTcxAttr>() == 32);
-const _: () = assert!(offset_of!(LinkCreateTcxAttr, relative_fd) == 16);
-const _: () = assert!(offset_of!(LinkCreateTcxAttr, expected_revision) == 24);
+const _: () = assert!(size_of::<LinkCreateAttr>() == 32);
+const _: () = assert!(offset_of!(LinkCreateAttr, relative_fd) == 16);
+const _: () = assert!(offset_of!(LinkCreateAttr, expected_revision) == 24);
 
 /// `BPF_LINK_CREATE` of a TCX link, behind those that hang there already.
 ///
 /// `attach_type` is `BPF_TCX_INGRESS` (46) or `BPF_TCX_EGRESS` (47). A `revision` other than 0 makes the call fail if
-/// the hook has changed since [`prog_query_tcx`] told it.
+/// the hook has changed since [`prog_query_tcx`](super::prog_query_tcx) told it.
 ///
 /// # Errors
 /// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device in this network namespace,
@@ -38,12 +39,37 @@ const _: () = assert!(offset_of!(LinkCreateTcxAttr, expected_revision) == 24);
 /// `tcx_link_attach` in `kernel/bpf/tcx.c`.
 #[doc(alias = "BPF_LINK_CREATE")]
 pub fn link_create_tcx(prog: BorrowedFd<'_>, ifindex: u32, attach_type: u32, revision: u64) -> Result<OwnedFd, Errno> {
-    let mut attr = LinkCreateTcxAttr {
+    link_create(prog, ifindex, attach_type, revision)
+}
+
+/// `BPF_LINK_CREATE` of a link to a control group of version 2, behind the programs that are attached there.
+///
+/// Such a link counts as attached with `BPF_F_ALLOW_MULTI`. A `revision` other than 0 makes the call fail if what is
+/// attached has changed since [`prog_query_cgroup`](super::prog_query_cgroup) told it.
+///
+/// # Errors
+/// The kernel's error number: `EINVAL` before Linux 5.7, `EPERM` also where a program is attached in another mode,
+/// `EBADF` for a descriptor that is no control group of version 2, `ESTALE` for an outdated revision.
+///
+/// # References
+/// `cgroup_bpf_link_attach` in `kernel/bpf/cgroup.c`.
+#[doc(alias = "BPF_LINK_CREATE")]
+pub fn link_create_cgroup(
+    prog: BorrowedFd<'_>,
+    cgroup: BorrowedFd<'_>,
+    attach_type: u32,
+    revision: u64,
+) -> Result<OwnedFd, Errno> {
+    link_create(prog, number(cgroup), attach_type, revision)
+}
+
+fn link_create(prog: BorrowedFd<'_>, target: u32, attach_type: u32, revision: u64) -> Result<OwnedFd, Errno> {
+    let mut attr = LinkCreateAttr {
         prog_fd: number(prog),
-        target_ifindex: ifindex,
+        target,
         attach_type,
         expected_revision: revision,
-        ..LinkCreateTcxAttr::zeroed()
+        ..LinkCreateAttr::zeroed()
     };
     // SAFETY: the command follows no address.
     let fd = unsafe { bpf(Command::LINK_CREATE, &mut attr) }?;
@@ -117,12 +143,14 @@ struct LinkInfoRaw {
     id: u32,
     prog_id: u32,
     reserved: u32,
-    /// For TCX: `ifindex`, `attach_type`.
-    detail: [u32; 2],
+    /// For TCX: `ifindex`, `attach_type`. For a control group: the two halves of `cgroup_id`, `attach_type`.
+    detail: [u32; 4],
 }
-const _: () = assert!(size_of::<LinkInfoRaw>() == 24);
+const _: () = assert!(size_of::<LinkInfoRaw>() == 32);
 const _: () = assert!(offset_of!(LinkInfoRaw, detail) == 16);
 
+/// `BPF_LINK_TYPE_CGROUP` of `enum bpf_link_type`.
+const BPF_LINK_TYPE_CGROUP: u32 = 3;
 /// `BPF_LINK_TYPE_TCX` of `enum bpf_link_type`.
 const BPF_LINK_TYPE_TCX: u32 = 11;
 
@@ -138,6 +166,8 @@ pub struct LinkInfo {
     /// For a TCX link: the device's index (0 once it is gone) and the attach type. The index names no network
     /// namespace.
     pub tcx: Option<(u32, u32)>,
+    /// For a link to a control group: the group's id (0 once it is gone) and the attach type.
+    pub cgroup: Option<(u64, u32)>,
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` of a link.
@@ -148,9 +178,11 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
     let mut raw = LinkInfoRaw::default();
     // SAFETY: the fields that some link types read as an address and a length (a name buffer) are all zero.
     unsafe { info_by_fd(link, &mut raw) }?;
-    let [ifindex, attach_type] = raw.detail;
-    let tcx = (raw.link_type == BPF_LINK_TYPE_TCX).then_some((ifindex, attach_type));
-    Ok(LinkInfo { link_type: raw.link_type, id: raw.id, prog_id: raw.prog_id, tcx })
+    let [first, second, third, _] = raw.detail;
+    let tcx = (raw.link_type == BPF_LINK_TYPE_TCX).then_some((first, second));
+    let cgroup_id: u64 = bytemuck::cast([first, second]);
+    let cgroup = (raw.link_type == BPF_LINK_TYPE_CGROUP).then_some((cgroup_id, third));
+    Ok(LinkInfo { link_type: raw.link_type, id: raw.id, prog_id: raw.prog_id, tcx, cgroup })
 }
 
 /// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
@@ -182,87 +214,4 @@ pub(super) unsafe fn info_by_fd<I: Pod>(fd: BorrowedFd<'_>, info: &mut I) -> Res
     // SAFETY: `info` is `info_len` writable bytes, exclusively borrowed, and any bytes are a valid `I` (Pod); the
     // addresses inside it are the caller's promise.
     unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
-}
-
-/// `union bpf_attr` for `BPF_PROG_QUERY`.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct ProgQueryAttr {
-    target_ifindex: u32,
-    attach_type: u32,
-    query_flags: u32,
-    attach_flags: u32,
-    prog_ids: u64,
-    count: u32,
-    reserved: u32,
-    prog_attach_flags: u64,
-    link_ids: u64,
-    link_attach_flags: u64,
-    revision: u64,
-}
-const _: () = assert!(size_of::<ProgQueryAttr>() == 64);
-const _: () = assert!(offset_of!(ProgQueryAttr, prog_ids) == 16);
-const _: () = assert!(offset_of!(ProgQueryAttr, count) == 24);
-const _: () = assert!(offset_of!(ProgQueryAttr, link_ids) == 40);
-const _: () = assert!(offset_of!(ProgQueryAttr, revision) == 56);
-
-/// The programs at a TCX hook, in the order they run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TcxQuery {
-    /// Counts the changes of the hook, from 1.
-    pub revision: u64,
-    /// The programs.
-    pub entries: Vec<TcxQueryEntry>,
-}
-
-/// One program at a TCX hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TcxQueryEntry {
-    /// The program's id.
-    pub prog_id: u32,
-    /// The link that holds it; `None` if it was attached by `BPF_PROG_ATTACH`.
-    pub link_id: Option<u32>,
-}
-
-/// Room for a first query; `BPF_MPROG_MAX` of `include/linux/bpf_mprog.h` is 64, so the first query is the only one.
-const TCX_QUERY_ROOM: usize = 64;
-
-/// `BPF_PROG_QUERY` of a TCX hook, in the network namespace of the calling thread.
-///
-/// # Errors
-/// The kernel's error number: `EINVAL` before Linux 6.6, `ENODEV` for no such device, `EPERM` without `CAP_NET_ADMIN`.
-///
-/// # References
-/// `bpf_mprog_query` in `kernel/bpf/mprog.c`.
-#[doc(alias = "BPF_PROG_QUERY")]
-pub fn prog_query_tcx(ifindex: u32, attach_type: u32) -> Result<TcxQuery, Errno> {
-    let mut room = TCX_QUERY_ROOM;
-    loop {
-        let mut progs = vec![0_u32; room];
-        let mut links = vec![0_u32; room];
-        let mut attr = ProgQueryAttr {
-            target_ifindex: ifindex,
-            attach_type,
-            prog_ids: address_mut(&mut progs),
-            link_ids: address_mut(&mut links),
-            count: length(&progs)?,
-            ..ProgQueryAttr::zeroed()
-        };
-        // SAFETY: `prog_ids` and `link_ids` are `count` writable u32 each, not otherwise borrowed; the other addresses
-        // are null.
-        let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
-        let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
-        match result {
-            // The kernel tells how many there are.
-            Err(Errno::ENOSPC) if count > room => room = count,
-            Err(errno) => return Err(errno),
-            Ok(_) => {
-                let entries = progs.iter().zip(&links).take(count);
-                let entries = entries
-                    .map(|(&prog_id, &link)| TcxQueryEntry { prog_id, link_id: (link != 0).then_some(link) })
-                    .collect();
-                return Ok(TcxQuery { revision: attr.revision, entries });
-            }
-        }
-    }
 }

@@ -30,6 +30,7 @@
 
 mod btf;
 mod call;
+mod cgroup;
 mod errno;
 mod iterate;
 mod link;
@@ -38,14 +39,17 @@ mod namespace;
 mod netlink;
 mod pin;
 mod prog;
+mod query;
 mod test_run;
 
 pub use btf::{BtfInfo, BtfLoad, btf_info, btf_load};
+pub use cgroup::{
+    BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, cgroup_id, cgroup_version, open_directory, prog_attach_cgroup,
+    prog_detach_cgroup,
+};
 pub use errno::Errno;
 pub use iterate::{btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, prog_get_fd_by_id, prog_get_next_id};
-pub use link::{
-    LinkInfo, TcxQuery, TcxQueryEntry, link_create_tcx, link_detach, link_info, link_update, prog_query_tcx,
-};
+pub use link::{LinkInfo, link_create_cgroup, link_create_tcx, link_detach, link_info, link_update};
 pub use map::{MapCreate, MapInfo, map_create, map_info};
 pub use namespace::{if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
 pub(crate) use netlink::NetlinkSocket;
@@ -53,4 +57,5 @@ pub(crate) use netlink::NetlinkSocket;
 pub(crate) use netlink::socket_pair;
 pub use pin::{obj_get, obj_pin};
 pub use prog::{ProgInfo, ProgLoad, ProgLoadFailure, prog_func_info, prog_info, prog_load, prog_map_ids};
+pub use query::{CgroupQuery, TcxQuery, TcxQueryEntry, prog_query_cgroup, prog_query_tcx};
 pub use test_run::{TestRunIn, TestRunOut, prog_test_run};

@@ -113,7 +113,7 @@ fn open_folder() -> Outcome {
     let hook = ingress()?;
     let held = attach(&objects::program("tc_drop", SHOT)?, &hook, &tcx())?;
     let error = held.persist().expect_err("a folder that everybody may write to");
-    assert_eq!(error.kind(), bpfasm_loader::ErrorKind::NotPermitted);
+    assert_eq!(error.kind(), ErrorKind::NotPermitted);
     assert_eq!(std::fs::read_dir(&folder)?.count(), 0);
     assert_eq!(attached(&hook)?, [], "what could not be kept is not left behind");
     Ok(())

@@ -1,6 +1,6 @@
 //! Attach types.
 
-use super::kernel_numbers;
+use super::{ProgramType, kernel_numbers, sections};
 
 kernel_numbers! {
     /// `enum bpf_attach_type`: the hook that a program is meant for. Value 0 is a real hook, `cgroup_inet_ingress`;
@@ -69,5 +69,93 @@ kernel_numbers! {
         TRACE_KPROBE_SESSION = 56, "trace_kprobe_session", 6 10;
         TRACE_UPROBE_SESSION = 57, "trace_uprobe_session", 6 13;
         TRACE_FSESSION = 58, "trace_fsession", 7 0;
+    }
+}
+
+/// Rows of `"old word" CONSTANT;`: what `bpftool cgroup attach` called the attach types before Linux 5.19, and still
+/// takes.
+macro_rules! cgroup_words {
+    ($($word:literal $constant:ident;)*) => {
+        /// The attach type of a control group under its name or under the older word that bpftool also takes: `ingress`
+        /// is `cgroup_inet_ingress`.
+        ///
+        /// ```
+        /// use bpfasm_object::kernel::AttachType;
+        ///
+        /// for word in ["ingress", "cgroup_inet_ingress"] {
+        ///     assert_eq!(AttachType::from_cgroup_word(word), Some(AttachType::CGROUP_INET_INGRESS));
+        /// }
+        /// assert_eq!(AttachType::from_cgroup_word("xdp"), None);
+        /// ```
+        ///
+        /// # References
+        /// bpftool 7.1, `bpf_attach_type_input_str` in `tools/bpf/bpftool/common.c`.
+        #[must_use]
+        pub fn from_cgroup_word(word: &str) -> Option<AttachType> {
+            match word {
+                $($word => Some(AttachType::$constant),)*
+                name => AttachType::from_name(name).filter(|known| known.is_cgroup()),
+            }
+        }
+    };
+}
+
+impl AttachType {
+    cgroup_words! {
+        "ingress" CGROUP_INET_INGRESS;
+        "egress" CGROUP_INET_EGRESS;
+        "sock_create" CGROUP_INET_SOCK_CREATE;
+        "sock_release" CGROUP_INET_SOCK_RELEASE;
+        "sock_ops" CGROUP_SOCK_OPS;
+        "device" CGROUP_DEVICE;
+        "bind4" CGROUP_INET4_BIND;
+        "bind6" CGROUP_INET6_BIND;
+        "connect4" CGROUP_INET4_CONNECT;
+        "connect6" CGROUP_INET6_CONNECT;
+        "post_bind4" CGROUP_INET4_POST_BIND;
+        "post_bind6" CGROUP_INET6_POST_BIND;
+        "getpeername4" CGROUP_INET4_GETPEERNAME;
+        "getpeername6" CGROUP_INET6_GETPEERNAME;
+        "getsockname4" CGROUP_INET4_GETSOCKNAME;
+        "getsockname6" CGROUP_INET6_GETSOCKNAME;
+        "sendmsg4" CGROUP_UDP4_SENDMSG;
+        "sendmsg6" CGROUP_UDP6_SENDMSG;
+        "recvmsg4" CGROUP_UDP4_RECVMSG;
+        "recvmsg6" CGROUP_UDP6_RECVMSG;
+        "sysctl" CGROUP_SYSCTL;
+        "getsockopt" CGROUP_GETSOCKOPT;
+        "setsockopt" CGROUP_SETSOCKOPT;
+    }
+
+    /// Whether it is a hook of control groups.
+    #[must_use]
+    pub fn is_cgroup(self) -> bool {
+        self.name().is_some_and(|name| name.starts_with("cgroup_"))
+    }
+
+    /// The type of the programs that are attached so, where the table of section names has one.
+    ///
+    /// ```
+    /// use bpfasm_object::kernel::{AttachType, ProgramType};
+    ///
+    /// assert_eq!(AttachType::CGROUP_INET_EGRESS.program_type(), Some(ProgramType::CGROUP_SKB));
+    /// ```
+    #[must_use]
+    pub fn program_type(self) -> Option<ProgramType> {
+        sections().iter().find(|row| row.expected_attach_type == Some(self)).map(|row| row.program_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hook_of_control_groups_has_a_program_type() {
+        let hooks = AttachType::ALL.iter().filter(|known| known.is_cgroup());
+        for hook in hooks {
+            assert!(hook.program_type().is_some(), "{hook}");
+            assert_eq!(hook.name().and_then(AttachType::from_cgroup_word), Some(*hook));
+        }
     }
 }

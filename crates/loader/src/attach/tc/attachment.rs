@@ -1,14 +1,13 @@
 //! The guard of an attached program.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::{Hook, Mode, Place, clsact, tcx};
+use super::{Hook, Mode, Place, clsact};
+use crate::attach::link::Link;
 use crate::netlink::Connection;
 use crate::netlink::tc::FilterAddress;
-use crate::privilege::Action;
-use crate::{Error, Program, bpffs, program, sys};
+use crate::{Error, Program};
 
 /// A program attached at a tc hook. Dropping it detaches the program; errors of that are lost, and
 /// [`detach`](Attachment::detach) gives them.
@@ -26,22 +25,12 @@ pub struct Attachment {
 /// What keeps a program attached.
 #[derive(Debug)]
 pub(super) enum Held {
-    Tcx {
-        link: OwnedFd,
-        id: u32,
-    },
+    Tcx(Link),
     Clsact {
         /// Belongs to the network namespace of the filter, wherever the thread goes.
         connection: Connection,
         address: FilterAddress,
     },
-}
-
-impl Held {
-    pub(super) fn tcx(link: OwnedFd) -> Result<Held, Error> {
-        let info = sys::link_info(link.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
-        Ok(Held::Tcx { link, id: info.id })
-    }
 }
 
 impl Attachment {
@@ -72,7 +61,7 @@ impl Attachment {
     pub fn mode(&self) -> Mode {
         match &self.held {
             Some(Held::Clsact { .. }) => Mode::Clsact,
-            Some(Held::Tcx { .. }) | None => Mode::Tcx,
+            Some(Held::Tcx(_)) | None => Mode::Tcx,
         }
     }
 
@@ -87,7 +76,7 @@ impl Attachment {
                 chain: 0,
                 kind: "bpf".to_owned(),
             },
-            Some(Held::Tcx { id, .. }) => Place::Tcx { link_id: Some(*id) },
+            Some(Held::Tcx(link)) => Place::Tcx { link_id: Some(link.id()) },
             None => Place::Tcx { link_id: None },
         }
     }
@@ -104,9 +93,8 @@ impl Attachment {
     /// Lets the program stay as long as the kernel keeps it without this process: a filter until it is deleted, a link
     /// until this process ends. [`persist`](Attachment::persist) makes either outlive the process.
     pub fn forget(mut self) {
-        if let Some(Held::Tcx { link, .. }) = self.held.take() {
-            // Never closed, so that the link lives as long as the process.
-            std::mem::forget(link);
+        if let Some(Held::Tcx(link)) = self.held.take() {
+            link.forget();
         }
     }
 
@@ -116,12 +104,11 @@ impl Attachment {
     /// [`Error::Usage`] for a `clsact` filter, which has no link; [`Error::PinExists`] if the path exists. After an
     /// error the program is detached.
     pub fn pin(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, Error> {
-        let Some(Held::Tcx { link, id }) = &self.held else {
+        let Some(Held::Tcx(link)) = &self.held else {
             let what = "a clsact filter has no link to pin: it stays by itself when it is forgotten".to_owned();
             return Err(Error::Usage { what });
         };
-        let path = folder.as_ref().join(bpffs::link_name(&self.program, *id));
-        program::pin(link.as_fd(), &path)?;
+        let path = link.pin(folder.as_ref(), &self.program)?;
         self.held = None;
         Ok(path)
     }
@@ -133,17 +120,22 @@ impl Attachment {
     /// # Errors
     /// [`Error::NoBpffs`] if there is no bpffs and none can be mounted. After an error the program is detached.
     pub fn persist(mut self) -> Result<Option<PathBuf>, Error> {
-        let Some(Held::Tcx { id, .. }) = &self.held else {
-            self.held = None;
-            return Ok(None);
-        };
-        // A link whose program was replaced may be pinned already.
-        if let Some(path) = bpffs::pins_of_link(*id).pop() {
-            self.held = None;
-            return Ok(Some(path));
+        let path = self.keep()?;
+        self.held = None;
+        Ok(path)
+    }
+
+    /// Does what can fail of [`persist`](Attachment::persist) and leaves the guard in force, so that several attachments
+    /// can persist together or not at all: a link is pinned, and detaching removes the pin. After
+    /// [`forget`](Attachment::forget) it stays.
+    ///
+    /// # Errors
+    /// Those of [`persist`](Attachment::persist).
+    pub fn keep(&self) -> Result<Option<PathBuf>, Error> {
+        match &self.held {
+            Some(Held::Tcx(link)) => link.keep(&self.program).map(Some),
+            Some(Held::Clsact { .. }) | None => Ok(None),
         }
-        let folder = bpffs::ensure_directory()?;
-        self.pin(folder).map(Some)
     }
 
     fn release(&mut self) -> Result<(), Error> {
@@ -152,14 +144,7 @@ impl Attachment {
             Some(Held::Clsact { mut connection, address }) => {
                 clsact::release(&mut connection, &self.hook, &address, &self.program, self.program_id)?
             }
-            Some(Held::Tcx { link, id }) => {
-                let ours = tcx::holds(&link) == Some(self.program_id);
-                if ours {
-                    sys::link_detach(link.as_fd()).map_err(|errno| Error::sys(Action::ATTACH_LINK, errno))?;
-                    tcx::unpin(id)?;
-                }
-                ours
-            }
+            Some(Held::Tcx(link)) => link.release(self.program_id)?,
         };
         if ours { Ok(()) } else { Err(Error::NothingAttached { hook: self.hook.to_string() }) }
     }

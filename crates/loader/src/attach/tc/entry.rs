@@ -2,14 +2,10 @@
 
 use std::fmt;
 
+use crate::attach;
+
 /// Something attached at a tc hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub(super) program_name: Option<String>,
-    pub(super) program_id: Option<u32>,
-    pub(super) ours: bool,
-    pub(super) place: Place,
-}
+pub type Entry = attach::Entry<Place>;
 
 /// Where an [`Entry`] hangs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,33 +31,6 @@ pub enum Place {
     },
 }
 
-impl Entry {
-    /// The program's name: in full for ours, otherwise what its filter or the kernel calls it. `None` for a filter that
-    /// is no BPF program, or for a program that this process may not look at.
-    #[must_use]
-    pub fn program_name(&self) -> Option<&str> {
-        self.program_name.as_deref()
-    }
-
-    /// The program's id; `None` for a filter that is no BPF program.
-    #[must_use]
-    pub fn program_id(&self) -> Option<u32> {
-        self.program_id
-    }
-
-    /// Whether this crate has attached it, in this or in another process.
-    #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.ours
-    }
-
-    /// Where it hangs.
-    #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,14 +46,9 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.program_name, &self.place) {
-            (Some(name), _) => f.write_str(name)?,
-            (None, Place::Clsact { kind, .. }) => write!(f, "{kind} filter")?,
-            (None, Place::Tcx { .. }) => f.write_str("program")?,
+        match &self.place {
+            Place::Clsact { kind, .. } => self.write(f, format_args!("{kind} filter")),
+            Place::Tcx { .. } => self.write(f, format_args!("program")),
         }
-        if let Some(id) = self.program_id {
-            write!(f, " (id {id})")?;
-        }
-        write!(f, ", {}", self.place)
     }
 }

@@ -1,0 +1,96 @@
+//! Programs attached to control groups by themselves: `BPF_PROG_ATTACH`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::attachment::Held;
+use super::query::{self, Listing};
+use super::{ATTEMPTS, Entry, Hook, Mode, Place};
+use crate::privilege::Action;
+use crate::sys::{self, Errno};
+use crate::{Error, Program, bpffs};
+
+/// Attaches a program beside what is listed, which [goes together](Listing::check) with the mode. `None` if the hook has
+/// changed meanwhile.
+pub(super) fn add(program: &Program, hook: &Hook, mode: Mode, listing: &Listing) -> Result<Option<Held>, Error> {
+    put(program, hook, mode, None, listing)
+}
+
+/// Puts a program in the place of another of the same mode. `None` if that one has gone, or the hook has changed meanwhile.
+pub(super) fn replace(
+    program: &Program,
+    hook: &Hook,
+    (mode, entry): (Mode, &Entry),
+    listing: &Listing,
+) -> Result<Option<Held>, Error> {
+    let Some(old_id) = entry.program_id() else { return Ok(None) };
+    // Without `multi` there is one place: attaching again replaces.
+    let old = if mode == Mode::Multi { open(old_id)? } else { None };
+    if mode == Mode::Multi && old.is_none() {
+        return Ok(None);
+    }
+    let held = put(program, hook, mode, old.as_ref().map(AsFd::as_fd), listing)?;
+    if held.is_some() && program.id()? != old_id {
+        bpffs::unpin(query::record(hook, old_id).pins())?;
+    }
+    Ok(held)
+}
+
+fn put(
+    program: &Program,
+    hook: &Hook,
+    mode: Mode,
+    old: Option<BorrowedFd<'_>>,
+    listing: &Listing,
+) -> Result<Option<Held>, Error> {
+    let attach_type = hook.attach_type().0;
+    let attached =
+        sys::prog_attach_cgroup(program.as_fd(), hook.cgroup(), attach_type, mode.flags(), old, listing.revision);
+    match attached {
+        Ok(()) => {
+            let file = |source| Error::File { path: hook.path().to_owned(), source };
+            let program = program.as_fd().try_clone_to_owned().map_err(file)?;
+            Ok(Some(Held::Program { program, mode }))
+        }
+        Err(Errno::ESTALE) => Ok(None),
+        Err(Errno::ENOENT) if old.is_some() => Ok(None),
+        Err(Errno::EPERM) => Err(query::explain_refusal(hook, mode)),
+        Err(errno) => Err(hook.explain(Action::ATTACH_LINK, errno)),
+    }
+}
+
+/// Detaches a program that a listing has shown to be ours.
+pub(super) fn remove(hook: &Hook, (mode, entry): (Mode, &Entry)) -> Result<(), Error> {
+    let Some(program_id) = entry.program_id() else { return Ok(()) };
+    let Some(program) = open(program_id)? else { return Ok(()) };
+    release(hook, mode, program.as_fd(), program_id).map(drop)
+}
+
+/// Detaches a program, if it is attached in that mode, and removes the record of it. Says whether it was.
+pub(super) fn release(hook: &Hook, mode: Mode, program: BorrowedFd<'_>, program_id: u32) -> Result<bool, Error> {
+    for _ in 0..ATTEMPTS {
+        // Without `multi` the kernel detaches whatever is there, so look who it is.
+        let listing = query::list(hook)?;
+        let it = |entry: &Entry| entry.program_id() == Some(program_id) && *entry.place() == Place::Program { mode };
+        if !listing.entries.iter().any(it) {
+            return Ok(false);
+        }
+        match sys::prog_detach_cgroup(program, hook.cgroup(), hook.attach_type().0, listing.revision) {
+            Ok(()) => {
+                bpffs::unpin(query::record(hook, program_id).pins())?;
+                return Ok(true);
+            }
+            Err(Errno::ESTALE | Errno::ENOENT) => {}
+            Err(errno) => return Err(hook.explain(Action::ATTACH_LINK, errno)),
+        }
+    }
+    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being detached" })
+}
+
+/// Opens a program by its id. `None` if it has gone.
+fn open(id: u32) -> Result<Option<OwnedFd>, Error> {
+    match sys::prog_get_fd_by_id(id) {
+        Ok(program) => Ok(Some(program)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(Error::sys(Action::OPEN_BY_ID, errno)),
+    }
+}
