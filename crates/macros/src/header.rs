@@ -3,55 +3,26 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Path, Result, parse_quote};
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Visibility, parse_quote};
 
 pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
-    let Data::Struct(data) = &item.data else {
-        return Err(Error::new(item.span(), "a header is a struct"));
-    };
-    let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(data.fields.span(), "a header has named fields"));
-    };
-    if !item.generics.params.is_empty() {
-        return Err(Error::new(item.generics.span(), "a header has no parameters"));
-    }
+    let fields = fields(item)?;
     let root = root(&item.attrs)?;
     let (name, vis) = (&item.ident, &item.vis);
     let view = format_ident!("{name}View");
     let view_doc = format!("A [`{name}`] in memory: a method a field.");
-
-    let mut offset = quote!(0);
-    let (mut constants, mut methods, mut idents) = (Vec::new(), Vec::new(), Vec::new());
-    for field in &fields.named {
-        let Some(ident) = &field.ident else { continue };
-        let (ty, field_vis) = (&field.ty, &field.vis);
-        let docs: Vec<&Attribute> = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
-        let set = format_ident!("set_{}", unraw(ident), span = ident.span());
-        let offset_doc = format!("The offset of `{ident}` in bytes.");
-        let set_doc = format!("Writes `{ident}`.");
+    let methods = fields.iter().map(|field| methods(name, field));
+    let (mut constants, mut offset) = (Vec::new(), quote!(0));
+    for Field { ident, ty, vis, .. } in &fields {
+        let doc = format!("The offset of `{ident}` in bytes.");
         constants.push(quote! {
-            #[doc = #offset_doc]
+            #[doc = #doc]
             #[allow(non_upper_case_globals, dead_code, reason = "named after the field")]
-            #field_vis const #ident: u32 = #offset;
-        });
-        // The methods' types carry the field's span: an unfit type is reported where it stands.
-        methods.push(quote_spanned! {ty.span()=>
-            #(#docs)*
-            #[allow(dead_code, reason = "a program reads the fields that it needs")]
-            #[track_caller]
-            #field_vis fn #ident(&self) -> #ty {
-                self.0.load(#name::#ident)
-            }
-            #[doc = #set_doc]
-            #[allow(dead_code, reason = "a program writes the fields that it needs")]
-            #[track_caller]
-            #field_vis fn #set(&mut self, value: impl ::core::convert::Into<#ty>) {
-                self.0.store::<#ty>(#name::#ident, value.into());
-            }
+            #vis const #ident: u32 = #offset;
         });
         offset = quote_spanned!(ty.span()=> #offset + <#ty as #root::private::Field>::BYTES);
-        idents.push(ident);
     }
+    let idents: Vec<_> = fields.iter().map(|field| field.ident).collect();
     Ok(quote! {
         impl #name {
             #(#constants)*
@@ -84,6 +55,56 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
             }
         };
     })
+}
+
+/// A field of the header.
+struct Field<'a> {
+    ident: &'a Ident,
+    ty: &'a Type,
+    vis: &'a Visibility,
+    docs: Vec<&'a Attribute>,
+}
+
+/// The fields of a struct that can be a header.
+fn fields(item: &DeriveInput) -> Result<Vec<Field<'_>>> {
+    let Data::Struct(data) = &item.data else {
+        return Err(Error::new(item.span(), "a header is a struct"));
+    };
+    let Fields::Named(fields) = &data.fields else {
+        return Err(Error::new(data.fields.span(), "a header has named fields"));
+    };
+    if !item.generics.params.is_empty() {
+        return Err(Error::new(item.generics.span(), "a header has no parameters"));
+    }
+    Ok(fields
+        .named
+        .iter()
+        .filter_map(|field| {
+            let docs = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+            Some(Field { ident: field.ident.as_ref()?, ty: &field.ty, vis: &field.vis, docs })
+        })
+        .collect())
+}
+
+/// The methods that read and write a field. Their types carry the field's span: an unfit type is reported where it stands.
+fn methods(name: &Ident, field: &Field<'_>) -> TokenStream {
+    let Field { ident, ty, vis, docs } = field;
+    let set = format_ident!("set_{}", unraw(ident), span = ident.span());
+    let set_doc = format!("Writes `{ident}`.");
+    quote_spanned! {ty.span()=>
+        #(#docs)*
+        #[allow(dead_code, reason = "a program reads the fields that it needs")]
+        #[track_caller]
+        #vis fn #ident(&self) -> #ty {
+            self.0.load(#name::#ident)
+        }
+        #[doc = #set_doc]
+        #[allow(dead_code, reason = "a program writes the fields that it needs")]
+        #[track_caller]
+        #vis fn #set(&mut self, value: impl ::core::convert::Into<#ty>) {
+            self.0.store::<#ty>(#name::#ident, value.into());
+        }
+    }
 }
 
 /// `#[header(crate = PATH)]`: where the eDSL is.
