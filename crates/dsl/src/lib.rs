@@ -46,7 +46,9 @@ pub mod prelude {
     pub use std::net::Ipv4Addr;
 
     pub use crate::context::{Cgroup, CgroupSkb, Tc, TcAction};
-    pub use crate::header::{EthHdr, Header, IcmpHdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr};
+    pub use crate::header::{
+        ArpHdr, EthHdr, Header, IcmpHdr, Icmpv6Hdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr, VlanHdr,
+    };
     pub use crate::program::Program;
     pub use crate::range;
     pub use crate::sample::Sample;

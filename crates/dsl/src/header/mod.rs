@@ -11,8 +11,8 @@ use crate::stage;
 use crate::value::{Be16, Be32, Mac, Scalar, U32};
 
 pub use net::{
-    EthHdr, EthHdrView, IcmpHdr, IcmpHdrView, Ipv4Hdr, Ipv4HdrView, Ipv6Hdr, Ipv6HdrView, TcpHdr, TcpHdrView, UdpHdr,
-    UdpHdrView,
+    ArpHdr, ArpHdrView, EthHdr, EthHdrView, IcmpHdr, IcmpHdrView, Icmpv6Hdr, Icmpv6HdrView, Ipv4Hdr, Ipv4HdrView,
+    Ipv6Hdr, Ipv6HdrView, TcpHdr, TcpHdrView, UdpHdr, UdpHdrView, VlanHdr, VlanHdrView,
 };
 
 /// A protocol header: a struct of kernel values, laid out without padding in the order of its fields.

@@ -1,4 +1,4 @@
-//! Ethernet, IPv4, IPv6, ICMP, TCP and UDP.
+//! Ethernet, VLAN, ARP, IPv4, IPv6, ICMP, ICMPv6, TCP and UDP.
 
 use bpfasm_macros::Header;
 
@@ -14,6 +14,51 @@ pub struct EthHdr {
     pub src: Mac,
     /// What the frame carries: `ETH_P_*`.
     pub ethertype: Be16,
+}
+
+/// A VLAN tag, behind the addresses of an Ethernet header and its EtherType `ETH_P_8021Q` (IEEE 802.1Q; `struct vlan_hdr`,
+/// `include/linux/if_vlan.h`).
+///
+/// At traffic control hooks the kernel mostly has taken the tag out of the packet: see `vlan_tci` of the context.
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct VlanHdr {
+    /// Priority in the upper three bits, the drop bit, the VLAN's number in the lower twelve.
+    pub tci: Be16,
+    /// What the frame carries: `ETH_P_*`.
+    pub ethertype: Be16,
+}
+
+impl VlanHdrView {
+    /// The VLAN's number.
+    #[track_caller]
+    pub fn id(&self) -> Be16 {
+        self.tci() & 0x0fff
+    }
+}
+
+/// An ARP packet about IPv4 over Ethernet (RFC 826; `struct arphdr`, `include/uapi/linux/if_arp.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct ArpHdr {
+    /// The kind of hardware: 1 for Ethernet.
+    pub hardware: Be16,
+    /// The kind of protocol address: `ETH_P_IP`.
+    pub protocol: Be16,
+    /// Bytes of a hardware address: 6.
+    pub hardware_len: U8,
+    /// Bytes of a protocol address: 4.
+    pub protocol_len: U8,
+    /// What is said: 1 asks, 2 answers.
+    pub operation: Be16,
+    /// The sender's hardware address.
+    pub sender_mac: Mac,
+    /// The sender's protocol address.
+    pub sender_ip: Be32,
+    /// The target's hardware address, unknown to one who asks.
+    pub target_mac: Mac,
+    /// The target's protocol address.
+    pub target_ip: Be32,
 }
 
 /// An IPv4 header without its options (RFC 791; `struct iphdr`, `include/uapi/linux/ip.h`).
@@ -100,6 +145,20 @@ pub struct IcmpHdr {
     pub rest: Be32,
 }
 
+/// The start of every ICMPv6 message (RFC 4443; `struct icmp6hdr`, `include/uapi/linux/icmpv6.h`).
+#[derive(Header)]
+#[header(crate = crate)]
+pub struct Icmpv6Hdr {
+    /// What kind of message: below 128 an error, from 128 on information.
+    pub kind: U8,
+    /// Which of that kind.
+    pub code: U8,
+    /// Checksum of pseudo-header and message.
+    pub check: Be16,
+    /// What the kind makes of it: identifier and sequence number of an echo, the MTU of a packet too big.
+    pub rest: Be32,
+}
+
 /// A TCP header without its options (RFC 9293; `struct tcphdr`, `include/uapi/linux/tcp.h`).
 #[derive(Header)]
 #[header(crate = crate)]
@@ -144,4 +203,30 @@ pub struct UdpHdr {
     pub len: Be16,
     /// Checksum of pseudo-header, header and data; 0 where there is none.
     pub check: Be16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Header;
+
+    #[test]
+    fn layouts_are_those_of_the_protocols() {
+        let sizes = [
+            (EthHdr::SIZE, 14),
+            (VlanHdr::SIZE, 4),
+            (ArpHdr::SIZE, 28),
+            (Ipv4Hdr::SIZE, 20),
+            (Ipv6Hdr::SIZE, 40),
+            (IcmpHdr::SIZE, 8),
+            (Icmpv6Hdr::SIZE, 8),
+            (TcpHdr::SIZE, 20),
+            (UdpHdr::SIZE, 8),
+        ];
+        assert!(sizes.iter().all(|(size, expected)| size == expected), "{sizes:?}");
+        assert_eq!((EthHdr::ethertype, VlanHdr::ethertype), (12, 2));
+        assert_eq!((ArpHdr::operation, ArpHdr::sender_ip, ArpHdr::target_mac, ArpHdr::target_ip), (6, 14, 18, 24));
+        assert_eq!((Ipv4Hdr::protocol, Ipv4Hdr::check, Ipv4Hdr::saddr, Ipv4Hdr::daddr), (9, 10, 12, 16));
+        assert_eq!((TcpHdr::flags, TcpHdr::check, UdpHdr::check), (13, 16, 6));
+    }
 }
