@@ -62,35 +62,10 @@ const TCX_QUERY_ROOM: usize = 64;
 /// `bpf_mprog_query` in `kernel/bpf/mprog.c`.
 #[doc(alias = "BPF_PROG_QUERY")]
 pub fn prog_query_tcx(ifindex: u32, attach_type: u32) -> Result<TcxQuery, Errno> {
-    let mut room = TCX_QUERY_ROOM;
-    loop {
-        let mut progs = vec![0_u32; room];
-        let mut links = vec![0_u32; room];
-        let mut attr = ProgQueryAttr {
-            target: ifindex,
-            attach_type,
-            prog_ids: address_mut(&mut progs),
-            link_ids: address_mut(&mut links),
-            count: length(&progs)?,
-            ..ProgQueryAttr::zeroed()
-        };
-        // SAFETY: `prog_ids` and `link_ids` are `count` writable u32 each, not otherwise borrowed; the other addresses
-        // are null.
-        let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
-        let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
-        match result {
-            // The kernel tells how many there are.
-            Err(Errno::ENOSPC) if count > room => room = count,
-            Err(errno) => return Err(errno),
-            Ok(_) => {
-                let entries = progs.iter().zip(&links).take(count);
-                let entries = entries
-                    .map(|(&prog_id, &link)| TcxQueryEntry { prog_id, link_id: (link != 0).then_some(link) })
-                    .collect();
-                return Ok(TcxQuery { revision: attr.revision, entries });
-            }
-        }
-    }
+    let attr = ProgQueryAttr { target: ifindex, attach_type, ..ProgQueryAttr::zeroed() };
+    let Answer { attr, progs, links } = query(attr, TCX_QUERY_ROOM, true)?;
+    let entry = |(&prog_id, &link): (&u32, &u32)| TcxQueryEntry { prog_id, link_id: (link != 0).then_some(link) };
+    Ok(TcxQuery { revision: attr.revision, entries: progs.iter().zip(&links).map(entry).collect() })
 }
 
 /// The programs that a control group has for an attach type, in the order they run.
@@ -121,18 +96,30 @@ const CGROUP_QUERY_ROOM: usize = 64;
 /// `__cgroup_bpf_query` in `kernel/bpf/cgroup.c`.
 #[doc(alias = "BPF_PROG_QUERY")]
 pub fn prog_query_cgroup(cgroup: BorrowedFd<'_>, attach_type: u32, effective: bool) -> Result<CgroupQuery, Errno> {
-    let mut room = CGROUP_QUERY_ROOM;
+    let query_flags = if effective { BPF_F_QUERY_EFFECTIVE } else { 0 };
+    let attr = ProgQueryAttr { target: number(cgroup), attach_type, query_flags, ..ProgQueryAttr::zeroed() };
+    let Answer { attr, progs, .. } = query(attr, CGROUP_QUERY_ROOM, false)?;
+    Ok(CgroupQuery { revision: attr.revision, attach_flags: attr.attach_flags, prog_ids: progs })
+}
+
+/// What the kernel answers to a query.
+struct Answer {
+    attr: ProgQueryAttr,
+    progs: Vec<u32>,
+    /// A link's id for each program, 0 for none; empty where links are not asked for.
+    links: Vec<u32>,
+}
+
+/// Asks with room for that many programs, and again where there are more.
+fn query(template: ProgQueryAttr, mut room: usize, with_links: bool) -> Result<Answer, Errno> {
     loop {
-        let mut prog_ids = vec![0_u32; room];
-        let mut attr = ProgQueryAttr {
-            target: number(cgroup),
-            attach_type,
-            query_flags: if effective { BPF_F_QUERY_EFFECTIVE } else { 0 },
-            prog_ids: address_mut(&mut prog_ids),
-            count: length(&prog_ids)?,
-            ..ProgQueryAttr::zeroed()
-        };
-        // SAFETY: `prog_ids` is `count` writable u32, not otherwise borrowed; the other addresses are null.
+        let mut progs = vec![0_u32; room];
+        let mut links = vec![0_u32; if with_links { room } else { 0 }];
+        let link_ids = if with_links { address_mut(&mut links) } else { 0 };
+        let mut attr =
+            ProgQueryAttr { prog_ids: address_mut(&mut progs), link_ids, count: length(&progs)?, ..template };
+        // SAFETY: `prog_ids` is `count` writable u32, and so is `link_ids` unless it is null; neither is otherwise borrowed.
+        // The other addresses are null in every template.
         let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
         let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
         match result {
@@ -140,8 +127,9 @@ pub fn prog_query_cgroup(cgroup: BorrowedFd<'_>, attach_type: u32, effective: bo
             Err(Errno::ENOSPC) if count > room => room = count,
             Err(errno) => return Err(errno),
             Ok(_) => {
-                prog_ids.truncate(count);
-                return Ok(CgroupQuery { revision: attr.revision, attach_flags: attr.attach_flags, prog_ids });
+                progs.truncate(count);
+                links.truncate(count);
+                return Ok(Answer { attr, progs, links });
             }
         }
     }
