@@ -67,12 +67,14 @@ mod error_kind;
 pub mod fuzz;
 pub mod kernel;
 mod limits;
+mod map_data;
 mod model;
 pub mod relocate;
 
 pub use btf::{Btf, TypeId};
 pub use datasec::MapError;
 pub use error_kind::ErrorKind;
+pub use map_data::MapData;
 pub use model::{
     Datum, Function, FunctionIx, Line, Linkage, Malformed, MapDef, MapIx, Object, Relocation, RelocationTarget, Rule,
     TEXT,
