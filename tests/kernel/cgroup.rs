@@ -107,7 +107,7 @@ fn hook(group: &Path) -> String {
     format!("cgroup:{}:ingress", group.display())
 }
 
-fn attach(file: &Path, group: &Path, mode: Mode) -> Command {
+pub(crate) fn attach(file: &Path, group: &Path, mode: Mode) -> Command {
     let mut command = bpfasm();
     command.arg("attach").arg(file).arg(hook(group)).args(["--mode", &mode.to_string()]);
     command
@@ -120,7 +120,7 @@ fn detach(group: &Path) -> Command {
 }
 
 /// The object of the program under test.
-fn object(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn object(sandbox: &Sandbox) -> PathBuf {
     let file = sandbox.scratch().join("cgroup_ingress.o");
     fs::write(&file, elf::write(&cgroup_ingress.compile().unwrap()).unwrap()).unwrap();
     file
@@ -128,7 +128,7 @@ fn object(sandbox: &Sandbox) -> PathBuf {
 
 /// What is attached to a group, by bpftool's word: program ids and how.
 #[track_caller]
-fn attached(group: &Path) -> Vec<(u32, String)> {
+pub(crate) fn attached(group: &Path) -> Vec<(u32, String)> {
     let shown = succeed(command!("bpftool", "-j", "cgroup", "show").arg(group));
     // With nothing attached, bpftool prints nothing.
     let shown = if shown.stdout.trim().is_empty() { Value::Array(Vec::new()) } else { shown.json() };
@@ -223,7 +223,7 @@ fn holds(sandbox: &Sandbox, mode: Mode) {
 }
 
 /// A program of somebody else, attached by bpftool: `mode` is its word, or empty. Gives the id.
-fn attach_foreign(sandbox: &Sandbox, group: &Path, mode: &str) -> u32 {
+pub(crate) fn attach_foreign(sandbox: &Sandbox, group: &Path, mode: &str) -> u32 {
     let pin = Path::new(sandbox::BPFFS).join("foreign");
     if !pin.exists() {
         succeed(command!("bpftool", "prog", "load", fixture::cgroup_pass(sandbox.scratch(), "foreign")).arg(&pin));

@@ -34,10 +34,13 @@ use std::fmt;
 
 pub use attachment::Attachment;
 pub use entry::{Entry, Place};
-pub use hook::Hook;
+pub(super) use hook::tree;
+pub use hook::{Hook, hooks};
+pub(super) use query::pins;
 
 use self::attachment::Held;
 use self::query::Listing;
+use super::ours::among;
 use crate::sys::{BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE};
 use crate::{Error, Program};
 
@@ -207,26 +210,29 @@ pub fn effective(hook: &Hook) -> Result<Vec<u32>, Error> {
     Ok(query::query(hook, true)?.prog_ids)
 }
 
-/// Detaches everything of ours at a hook, also what another process has attached, and gives it.
+/// What of ours is attached at a hook, also by another process, in the order it runs.
+///
+/// # Errors
+/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, or without
+/// `CAP_SYS_ADMIN` if that keeps it from telling whose a program is.
+pub fn ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
+    among(attached(hook)?, hook)
+}
+
+/// Detaches everything of [`ours`] at a hook, and gives it.
 ///
 /// What others have attached stays. Pins of ours below `BPFFS/bpfasm/` go.
 ///
 /// # Errors
-/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN` and
-/// `CAP_SYS_ADMIN`.
+/// Those of [`ours`], or the kernel refuses.
 pub fn detach_ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
-    let ours: Vec<Entry> = attached(hook)?.into_iter().filter(Entry::is_ours).collect();
-    if ours.is_empty() {
-        return Err(Error::NothingAttached { hook: hook.to_string() });
-    }
-    for entry in &ours {
-        remove(hook, entry)?;
-    }
+    let ours = ours(hook)?;
+    ours.iter().try_for_each(|entry| remove(hook, entry))?;
     Ok(ours)
 }
 
 /// Removes an entry that a listing has just shown to be ours. One that has gone meanwhile is fine.
-fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
+pub(super) fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
     match *entry.place() {
         Place::Link { link_id } => by_link::remove(hook, (link_id, entry)),
         Place::Program { mode } => by_program::remove(hook, (mode, entry)),

@@ -40,7 +40,9 @@ pub use attachment::Attachment;
 pub use entry::{Entry, Place};
 
 use self::attachment::Held;
+use super::ours::among;
 use crate::netlink::tc::Parent;
+use crate::privilege::Action;
 use crate::sys::{self, Errno};
 use crate::{Error, Program};
 
@@ -146,6 +148,18 @@ impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tc:{}:{}", self.device, self.direction)
     }
+}
+
+/// Both hooks of every device of the calling thread's network namespace.
+///
+/// # Errors
+/// When the kernel does not list the devices.
+pub fn hooks() -> Result<Vec<Hook>, Error> {
+    let devices = sys::if_nameindex().map_err(|errno| Error::sys(Action::LIST_DEVICES, errno))?;
+    let both = |(ifindex, device): (u32, String)| {
+        [Direction::Ingress, Direction::Egress].map(|direction| Hook { device: device.clone(), ifindex, direction })
+    };
+    Ok(devices.into_iter().flat_map(both).collect())
 }
 
 /// How to attach. [`Options::default`] is [`Mode::Auto`], priority 1000, no replacement.
@@ -307,26 +321,29 @@ pub fn attached(hook: &Hook) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// Detaches everything of ours at a hook, also what another process has attached, and gives it.
+/// What of ours is attached at a hook, also by another process, in the order it runs.
+///
+/// # Errors
+/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, or without
+/// `CAP_SYS_ADMIN` if that keeps it from telling whose a TCX program is.
+pub fn ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
+    among(attached(hook)?, hook)
+}
+
+/// Detaches everything of [`ours`] at a hook, and gives it.
 ///
 /// Foreign filters and links, and the `clsact` qdisc itself, stay. Pins of the links below `BPFFS/bpfasm/` go.
 ///
 /// # Errors
-/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, and for TCX
-/// without `CAP_SYS_ADMIN`.
+/// Those of [`ours`], or the kernel refuses.
 pub fn detach_ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
-    let ours: Vec<Entry> = attached(hook)?.into_iter().filter(Entry::is_ours).collect();
-    if ours.is_empty() {
-        return Err(Error::NothingAttached { hook: hook.to_string() });
-    }
-    for entry in &ours {
-        remove(hook, entry)?;
-    }
+    let ours = ours(hook)?;
+    ours.iter().try_for_each(|entry| remove(hook, entry))?;
     Ok(ours)
 }
 
 /// Removes an entry that a listing has just shown to be ours. One that has gone meanwhile is fine.
-fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
+pub(super) fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
     match entry.place() {
         Place::Tcx { .. } => tcx::remove(hook, entry),
         Place::Clsact { .. } => clsact::remove(hook, entry),
