@@ -65,7 +65,7 @@ fn load(sandbox: &Sandbox) -> Loaded {
     load_file(&fixture::tc_drop(sandbox.scratch()))
 }
 
-fn load_file(file: &Path) -> Loaded {
+pub(crate) fn load_file(file: &Path) -> Loaded {
     bpfasm::loader::load(&elf::read(&fs::read(file).unwrap()).unwrap()).unwrap()
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn hook(direction: Direction) -> Hook {
     Hook::new(DEVICE, direction).unwrap()
 }
 
-fn options(mode: Mode) -> Options {
+pub(crate) fn options(mode: Mode) -> Options {
     Options::new().mode(match mode {
         Mode::Auto => tc::Mode::Auto,
         Mode::Clsact => tc::Mode::Clsact,

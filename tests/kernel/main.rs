@@ -22,6 +22,7 @@ mod object;
 mod random;
 mod refused;
 mod run;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         random::cases,
         refused::cases,
         run::cases,
+        soak::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

@@ -7,8 +7,8 @@
 //!
 //! # Ownership
 //!
-//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and a
-//!   handle chosen by the kernel. The qdisc is made if it is missing and never removed, since others may have filters
+//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and the
+//!   program's id as their handle. The qdisc is made if it is missing and never removed, since others may have filters
 //!   in it.
 //! - Our TCX links hold programs whose BTF carries [a mark](crate::owner), or are pinned below `BPFFS/bpfasm/`.
 //! - A filter is deleted only after a dump has shown our name and our program's id in it; a link is detached only while
@@ -292,7 +292,7 @@ fn attach_once(
         (None, Some(revision)) if options.mode != Mode::Clsact => tcx::add(program, hook, revision)?,
         (None, _) => {
             let priority = options.priority.unwrap_or(DEFAULT_PRIORITY);
-            Some(clsact::add(connection, (program, program_id), hook, priority, &filters)?)
+            clsact::add(connection, (program, program_id), hook, priority, &filters)?
         }
     };
     let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());
