@@ -34,6 +34,7 @@ use bpfasm_tests::{
     need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CARGO, CGROUP_REVISIONS, CGROUP2, CLI},
     net::link,
     sandbox,
+    soak::rounds,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -43,8 +44,8 @@ use crate::{
     hook::{assert_unloaded, number},
 };
 
-const NEEDS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN, &CGROUP2, &BPFFS, &BPFTOOL, &CLI];
-const MODES: [Mode; 4] = [Mode::Link, Mode::None, Mode::Override, Mode::Multi];
+pub(crate) const NEEDS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN, &CGROUP2, &BPFFS, &BPFTOOL, &CLI];
+pub(crate) const MODES: [Mode; 4] = [Mode::Link, Mode::None, Mode::Override, Mode::Multi];
 
 /// The port that the program blocks, and one that it does not.
 const BLOCKED: u16 = 8080;
@@ -333,7 +334,7 @@ fn guards(sandbox: &Sandbox, mode: Mode) {
 
 /// Drops all datagrams.
 #[program(cgroup_skb/ingress)]
-fn no_udp(skb: &mut CgroupSkb) -> Cgroup {
+pub(crate) fn no_udp(skb: &mut CgroupSkb) -> Cgroup {
     let Some(ip) = skb.header::<Ipv4Hdr>(0) else { return Cgroup::PASS };
     if ip.protocol() == IPPROTO_UDP { Cgroup::DROP } else { Cgroup::PASS }
 }
@@ -357,7 +358,7 @@ fn a_swap_leaves_no_gap(sandbox: &Sandbox, mode: Mode) {
             }
             sent
         });
-        for _ in 0..100 {
+        for _ in 0..rounds(100, 1000) {
             drop(std::mem::replace(&mut held, attach()));
         }
         stop.store(true, Ordering::Relaxed);
@@ -444,7 +445,7 @@ fn a_removed_group_is_gone(sandbox: &Sandbox) {
 fn of_two_at_once_one_wins(sandbox: &Sandbox, mode: Mode) {
     let hook = loader::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
     let programs = [program(), program()];
-    for _ in 0..50 {
+    for _ in 0..rounds(50, 1000) {
         let start = Barrier::new(programs.len());
         let attach = |program| {
             start.wait();

@@ -54,7 +54,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// `bpfasm detach --mine GROUP...`.
-fn mine(groups: &[&Path]) -> Finished {
+pub(crate) fn mine(groups: &[&Path]) -> Finished {
     finish(bpfasm().args(["detach", "--mine"]).args(groups))
 }
 

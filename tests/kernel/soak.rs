@@ -1,25 +1,39 @@
 //! Races, kills and floods, over and over: what is somebody else's stays, and nothing of ours is left.
 
 use std::{
-    process::Command,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::Instant,
 };
 
-use bpfasm::loader::{Error, ErrorKind, attach::tc};
+use bpfasm::{
+    Load as _,
+    loader::{
+        Error, ErrorKind,
+        attach::{self, tc},
+    },
+    object::kernel::AttachType,
+};
 use bpfasm_tests::{
-    Case, Sandbox, command,
+    Case, PATIENCE, Sandbox,
+    cgroup::inside,
+    command,
     command::{finish, succeed},
     need::{BPFFS, TC},
-    net::{DEVICE, Direction, Wire, qdisc},
+    net::{DEVICE, Direction, Wire, link, qdisc},
     soak::rounds,
 };
 
 use crate::{
     attach::needs_of,
-    fixture,
+    cgroup, fixture,
     hook::{self, Mode, Ours, PRIORITY, tc_add, tc_filters},
     loader,
+    mine::{mine, pins},
 };
 
 const DIRECTION: Direction = Direction::Ingress;
@@ -35,6 +49,26 @@ pub(crate) fn cases() -> Vec<Case> {
         }));
         cases.push(Case::new(name("two_threads_beside_foreign_filters"), &needs, move |sandbox| {
             two_threads(sandbox, mode);
+        }));
+        cases.push(Case::new(name("killed_at_any_moment"), &needs, move |sandbox| {
+            let _wire = Wire::new(DIRECTION).unwrap();
+            let (file, hook) = (fixture::tc_drop(sandbox.scratch()), loader::hook(DIRECTION));
+            let ours = || tc::attached(&hook).unwrap().into_iter().filter(tc::Entry::is_ours).count();
+            killed_at_any_moment(|| hook::attach(&file, mode, DIRECTION), ours, &[]);
+        }));
+        cases.extend(Direction::ALL.map(|direction| {
+            let name = name(&format!("detach_is_synchronous::{}", direction.name()));
+            Case::new(name, &needs, move |sandbox| detach_is_synchronous(sandbox, mode, direction))
+        }));
+    }
+    for mode in cgroup::MODES {
+        let name = |what: &str| format!("soak::{what}::cgroup::{mode}");
+        cases.push(Case::new(name("killed_at_any_moment"), cgroup::NEEDS, move |sandbox| {
+            let (file, group) = (cgroup::object(sandbox), sandbox.cgroup());
+            killed_at_any_moment(|| cgroup::attach(&file, group, mode), || cgroup::attached(group).len(), &[group]);
+        }));
+        cases.push(Case::new(name("detach_is_synchronous"), cgroup::NEEDS, move |sandbox| {
+            detach_from_a_group_is_synchronous(sandbox, mode);
         }));
     }
     cases
@@ -70,7 +104,12 @@ fn beside_foreign_filters(racer: impl Fn(usize) + Sync) {
     let stop = AtomicBool::new(false);
     let foreign = thread::scope(|scope| {
         let foreign = scope.spawn(|| foreign_filter_comes_and_goes(&stop));
-        let racers = [0, 1].map(|number| scope.spawn({ let racer = &racer; move || racer(number) }));
+        let racers = [0, 1].map(|number| {
+            scope.spawn({
+                let racer = &racer;
+                move || racer(number)
+            })
+        });
         let ends = racers.map(|racer| racer.join());
         stop.store(true, Ordering::Relaxed);
         let foreign = foreign.join();
@@ -130,4 +169,80 @@ fn two_threads(sandbox: &Sandbox, mode: Mode) {
         }
     });
     println!("{won:?} of {} attached", 2 * rounds);
+}
+
+/// Kills `bpfasm attach`, alone, with `--hold` and with `--replace`, somewhere on its way. Of ours there is one program at
+/// most then, of a replacement one exactly, and nothing once `--mine` has taken it away.
+fn killed_at_any_moment(attach: impl Fn() -> Command, ours: impl Fn() -> usize, groups: &[&Path]) {
+    let whole = (0..3).map(|_| {
+        let start = Instant::now();
+        succeed(attach().arg("--replace"));
+        start.elapsed()
+    });
+    let whole = whole.min().unwrap();
+    mine(groups).exits_with(0);
+    for words in [&[][..], &["--hold"], &["--replace"]] {
+        let replaces = words == ["--replace"];
+        let mut left = [0; 2];
+        for _ in 0..rounds(4, 100) {
+            if replaces {
+                succeed(&mut attach());
+            }
+            let mut command = attach();
+            command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            thread::sleep(whole.mul_f64(1.2 * random()));
+            child.kill().unwrap();
+            child.wait().unwrap();
+
+            let found = ours();
+            assert!(found <= 1 && (!replaces || found == 1), "{words:?}: {found} programs attached");
+            left[found] += 1;
+            let code = mine(groups).code();
+            assert!(code == 0 || code == 7 && found == 0, "{words:?}: {code}");
+            assert_eq!(ours(), 0, "{words:?}");
+            assert_eq!(pins(), [""; 0].map(PathBuf::from), "{words:?}");
+        }
+        println!("killed {words:?}: nothing left {} times, one program {} times", left[0], left[1]);
+    }
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    let bits = RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(bits >> 32).unwrap()) / f64::from(u32::MAX)
+}
+
+/// The first packet after a detach sees no program.
+fn detach_is_synchronous(sandbox: &Sandbox, mode: Mode, direction: Direction) {
+    let wire = Wire::new(direction).unwrap();
+    let loaded = loader::load_file(&fixture::tc_drop(sandbox.scratch()));
+    let program = loaded.program("tc_drop").unwrap();
+    for _ in 0..rounds(10, 1000) {
+        let attachment = loader::attach(program, mode, direction);
+        wire.assert_first_dropped();
+        attachment.detach().unwrap();
+        wire.assert_all_received();
+    }
+}
+
+fn detach_from_a_group_is_synchronous(sandbox: &Sandbox, mode: attach::cgroup::Mode) {
+    link::set_up("lo", &[]).unwrap();
+    let receiver = inside(sandbox.cgroup(), || UdpSocket::bind("127.0.0.1:0")).unwrap();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    let hook = attach::cgroup::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
+    let program = cgroup::no_udp.load().unwrap().into_program();
+    let options = attach::cgroup::Options::new().mode(mode);
+    for round in 0..rounds(20, 1000) {
+        let attachment = attach::cgroup::attach(&program, &hook, &options).unwrap();
+        sender.send(b"dropped").unwrap();
+        attachment.detach().unwrap();
+        let sent = round.to_be_bytes();
+        sender.send(&sent).unwrap();
+        let mut received = [0; 16];
+        let length = receiver.recv(&mut received).unwrap();
+        assert_eq!(received[..length], sent, "the first datagram after the detach, and none before it");
+    }
 }
