@@ -54,7 +54,7 @@ pub use map::{MapCreate, MapInfo, map_create, map_info};
 pub use namespace::{if_nameindex, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
 pub(crate) use netlink::NetlinkSocket;
 #[cfg(test)]
-pub(crate) use netlink::socket_pair;
+pub(crate) use netlink::{socket_pair, user_sockets};
 pub use pin::{obj_get, obj_pin};
 pub use prog::{ProgInfo, ProgLoad, ProgLoadFailure, prog_func_info, prog_info, prog_load, prog_map_ids};
 pub use query::{CgroupQuery, TcxQuery, TcxQueryEntry, prog_query_cgroup, prog_query_tcx};
