@@ -61,6 +61,8 @@ pub(crate) fn cases() -> Vec<Case> {
             Case::new(name, &needs, move |sandbox| detach_is_synchronous(sandbox, mode, direction))
         }));
     }
+    let links = [cgroup::NEEDS, &needs_of(Mode::Tcx)].concat();
+    cases.push(Case::new("soak::links_that_are_being_made_are_passed_over", &links, links_that_are_being_made));
     for mode in cgroup::MODES {
         let name = |what: &str| format!("soak::{what}::cgroup::{mode}");
         cases.push(Case::new(name("killed_at_any_moment"), cgroup::NEEDS, move |sandbox| {
@@ -198,8 +200,8 @@ fn killed_at_any_moment(attach: impl Fn() -> Command, ours: impl Fn() -> usize, 
             let found = ours();
             assert!(found <= 1 && (!replaces || found == 1), "{words:?}: {found} programs attached");
             left[found] += 1;
-            let code = mine(groups).code();
-            assert!(code == 0 || code == 7 && found == 0, "{words:?}: {code}");
+            let taken = mine(groups);
+            assert!(taken.succeeded() || taken.code() == 7 && found == 0, "{words:?}: {taken}");
             assert_eq!(ours(), 0, "{words:?}");
             assert_eq!(pins(), [""; 0].map(PathBuf::from), "{words:?}");
         }
@@ -245,4 +247,26 @@ fn detach_from_a_group_is_synchronous(sandbox: &Sandbox, mode: attach::cgroup::M
         let length = receiver.recv(&mut received).unwrap();
         assert_eq!(received[..length], sent, "the first datagram after the detach, and none before it");
     }
+}
+
+/// A link has its id before it can be opened, and one to a device stays so for as long as attaching takes.
+fn links_that_are_being_made(sandbox: &Sandbox) {
+    let _wire = Wire::new(DIRECTION).unwrap();
+    let loaded = loader::load_file(&fixture::tc_drop(sandbox.scratch()));
+    let hook = attach::cgroup::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
+    let program = cgroup::no_udp.load().unwrap().into_program();
+    let _held = attach::cgroup::attach(&program, &hook, &attach::cgroup::Options::new()).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds(20, 200) {
+                drop(loader::attach(loaded.program("tc_drop").unwrap(), Mode::Tcx, DIRECTION));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        while !done.load(Ordering::Relaxed) {
+            let listed = attach::cgroup::attached(&hook).unwrap();
+            assert_eq!(listed.len(), 1);
+        }
+    });
 }
