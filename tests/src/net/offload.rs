@@ -40,8 +40,7 @@ const ETHTOOL_A_BITSET_BIT_NAME: u16 = 2;
 ///
 /// The kernel's answer, `ENOENT` where it has no such family.
 pub fn compute_checksums(device: &str) -> Result<()> {
-    let socket =
-        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkGeneric)?;
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkGeneric)?;
     let name = attribute(CTRL_ATTR_FAMILY_NAME, b"ethtool\0");
     let family = ask(&socket, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, &name)?;
     let family = find(&family, CTRL_ATTR_FAMILY_ID).ok_or_else(|| io::Error::other("a family without an id"))?;
