@@ -78,6 +78,7 @@ pub(crate) fn cases() -> Vec<Case> {
         }
     }
     cases.push(Case::new("cgroup::a_swap_moves_from_link_to_multi", NEEDS, a_swap_moves_from_link_to_multi));
+    cases.push(Case::new("cgroup::of_any_two_modes_one_stays", NEEDS, of_any_two_modes_one_stays));
     cases.push(Case::new("cgroup::a_group_above_allows_none", NEEDS, a_group_above_allows_none));
     cases.push(Case::new("cgroup::effective_lists_those_above", NEEDS, effective_lists_those_above));
     cases.push(Case::new("cgroup::what_is_no_group_is_refused", NEEDS, what_is_no_group_is_refused));
@@ -267,6 +268,26 @@ fn a_swap_moves_from_link_to_multi(sandbox: &Sandbox) {
     }
     finish(attach(file, group, Mode::None).arg("--replace")).exits_with(8);
     the_one(group, Mode::Link);
+}
+
+/// One mode after the other, by `--replace`: the second takes the first one's place, or is refused. Never are there two.
+fn of_any_two_modes_one_stays(sandbox: &Sandbox) {
+    let (group, file) = (sandbox.cgroup(), &object(sandbox));
+    for (first, second) in MODES.into_iter().flat_map(|first| MODES.map(|second| (first, second))) {
+        succeed(&mut attach(file, group, first));
+        let before = the_one(group, first);
+        let replaced = finish(attach(file, group, second).arg("--replace"));
+        if first == second || flags(first) == "multi" && flags(second) == "multi" {
+            replaced.exits_with(0);
+            assert_ne!(the_one(group, second), before, "{first}, {second}");
+        } else {
+            replaced.exits_with(8).says(&["does not go together"]);
+            assert_eq!(the_one(group, first), before, "{first}, {second}");
+        }
+        assert_eq!(pins(), 1, "{first}, {second}");
+        succeed(&mut detach(group));
+        assert_eq!((attached(group), pins()), (vec![], 0), "{first}, {second}");
+    }
 }
 
 fn id_of(group: &Path) -> u64 {

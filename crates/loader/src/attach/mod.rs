@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 mod entry;
+mod existing;
 mod link;
 mod ours;
 pub mod tc;

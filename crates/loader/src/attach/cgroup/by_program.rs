@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::attachment::Held;
 use super::query::{self, Listing};
-use super::{ATTEMPTS, Entry, Hook, Mode, Place};
+use super::{Entry, Hook, Mode, Place};
+use crate::attach::existing::until_unchanged;
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
 use crate::{Error, Program, bpffs, program};
@@ -98,22 +99,21 @@ pub(super) fn remove(hook: &Hook, (mode, entry): (Mode, &Entry)) -> Result<(), E
 
 /// Detaches a program, if it is attached in that mode, and removes the record of it. Says whether it was.
 pub(super) fn release(hook: &Hook, mode: Mode, program: BorrowedFd<'_>, program_id: u32) -> Result<bool, Error> {
-    for _ in 0..ATTEMPTS {
+    until_unchanged(hook, "a program was being detached", || {
         // Without `multi` the kernel detaches whatever is there, so look who it is.
         let listing = query::list(hook)?;
         if !is_attached(&listing, mode, program_id) {
-            return Ok(false);
+            return Ok(Some(false));
         }
         match sys::prog_detach_cgroup(program, hook.cgroup(), hook.attach_type().0, listing.revision) {
             Ok(()) => {
                 bpffs::unpin(query::record(hook, program_id).pins())?;
-                return Ok(true);
+                Ok(Some(true))
             }
-            Err(Errno::ESTALE | Errno::ENOENT) => {}
-            Err(errno) => return Err(hook.explain(Action::ATTACH_LINK, errno)),
+            Err(Errno::ESTALE | Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(hook.explain(Action::ATTACH_LINK, errno)),
         }
-    }
-    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being detached" })
+    })
 }
 
 /// Opens a program by its id. `None` if it has gone.

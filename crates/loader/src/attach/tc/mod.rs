@@ -40,6 +40,7 @@ pub use attachment::Attachment;
 pub use entry::{Entry, Place};
 
 use self::attachment::Held;
+use super::existing::{Existing, until_unchanged};
 use super::ours::among;
 use crate::netlink::tc::Parent;
 use crate::privilege::Action;
@@ -204,9 +205,6 @@ impl Options {
     }
 }
 
-/// How often an attach starts again because the hook has changed meanwhile.
-const ATTEMPTS: u32 = 8;
-
 /// Attaches a program, and detaches it when the guard is dropped.
 ///
 /// ```no_run
@@ -231,14 +229,11 @@ const ATTEMPTS: u32 = 8;
 pub fn attach(program: &Program, hook: &Hook, options: &Options) -> Result<Attachment, Error> {
     check(program, options)?;
     let program_id = program.id()?;
-    for _ in 0..ATTEMPTS {
-        if let Some((held, rest)) = attach_once((program, program_id), hook, options)? {
-            let attachment = Attachment::new(program, program_id, hook, held);
-            rest.iter().try_for_each(|entry| remove(hook, entry))?;
-            return Ok(attachment);
-        }
-    }
-    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being attached" })
+    let once = || attach_once((program, program_id), hook, options);
+    let (held, rest) = until_unchanged(hook, "a program was being attached", once)?;
+    let attachment = Attachment::new(program, program_id, hook, held);
+    rest.iter().try_for_each(|entry| remove(hook, entry))?;
+    Ok(attachment)
 }
 
 fn check(program: &Program, options: &Options) -> Result<(), Error> {
@@ -273,21 +268,14 @@ fn attach_once(
     let (tcx_entries, revision) = tcx.map_or((Vec::new(), None), |hook| (hook.entries, Some(hook.revision)));
     let mut connection = clsact::connect()?;
     let filters = clsact::entries(&mut connection, hook)?;
-    let same = |entry: &&Entry| entry.is_ours() && entry.program_name() == Some(program.name());
-    let existing: Vec<&Entry> = tcx_entries.iter().chain(&filters).filter(same).collect();
-    if let (Some(first), false) = (existing.first(), options.replace) {
-        return Err(Error::AlreadyAttached {
-            program: program.name().to_owned(),
-            hook: hook.to_string(),
-            existing: first.place().to_string(),
-        });
-    }
-
-    let swapped = existing.iter().position(|entry| can_swap(entry.place(), options));
-    let held = match (swapped.and_then(|at| existing.get(at)), revision) {
+    let Existing { swapped, rest } =
+        Existing::find(tcx_entries.iter().chain(&filters), (program.name(), hook), options.replace, |place| {
+            can_swap(place, options)
+        })?;
+    let held = match (swapped, revision) {
         (Some(entry), _) => match entry.place() {
-            Place::Tcx { .. } => tcx::replace(program, hook, entry)?,
-            Place::Clsact { .. } => clsact::replace(connection, (program, program_id), hook, entry)?,
+            Place::Tcx { .. } => tcx::replace(program, hook, &entry)?,
+            Place::Clsact { .. } => clsact::replace(connection, (program, program_id), hook, &entry)?,
         },
         (None, Some(revision)) if options.mode != Mode::Clsact => tcx::add(program, hook, revision)?,
         (None, _) => {
@@ -295,8 +283,7 @@ fn attach_once(
             clsact::add(connection, (program, program_id), hook, priority, &filters)?
         }
     };
-    let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());
-    Ok(held.map(|held| (held, rest.collect())))
+    Ok(held.map(|held| (held, rest)))
 }
 
 /// Whether what is there can be swapped in place, rather than joined by the new one and then removed.
