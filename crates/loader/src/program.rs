@@ -199,7 +199,7 @@ pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
 }
 
 /// Whether a descriptor is of the kind that the kernel calls so, as in `anon_inode:bpf-prog`.
-fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
+pub(crate) fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
     use std::os::fd::AsRawFd;
     let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
     link.is_ok_and(|link| link.to_string_lossy().trim_start_matches("anon_inode:") == kind)
