@@ -1,6 +1,9 @@
 //! The contexts' fields, helpers and headers, by the verifier's word: it refuses a field or helper that the kernel does not offer, and a
 //! field that is not to be written.
 
+mod packets;
+mod routes;
+mod sockets;
 mod table;
 
 use bpfasm::{dsl::context::TcpSock, prelude::*};
@@ -15,7 +18,7 @@ const LOADS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN];
 
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let own = vec![
         Case::new("context::tc::table_of_fields", LOADS, |_| table::fields::<Tc>(table::TC)),
         Case::new("context::tc::helpers_load", LOADS, |_| table::helpers_load::<Tc>(table::TC)),
         Case::new("context::tc::table_of_helpers", LOADS, |_| table::helpers_are_the_kernels::<Tc>(table::TC)),
@@ -29,7 +32,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("context::cgroup_skb_reads_bytes", LOADS, |_| cgroup_skb_reads_bytes()),
         Case::new("context::congestion_is_for_egress", LOADS, |_| congestion_is_for_egress()),
         Case::new("context::cgroup_ingress_loads", LOADS, |_| drop(cgroup_ingress.load().unwrap())),
-    ]
+    ];
+    [own, packets::cases(), routes::cases(), sockets::cases()].into_iter().flatten().collect()
 }
 
 /// Reads every field that tc has, and writes every one that it may.

@@ -76,8 +76,8 @@ fields! {
     100 remote_ip6: Be128 => CgroupSkb (4, 20);
     /// The socket's own IPv6 address.
     116 local_ip6: Be128 => CgroupSkb (4, 20);
-    /// The port of the socket's other end: the half of the kernel's field that has it.
-    134 remote_port: Be16 => CgroupSkb (4, 20);
+    /// The port of the socket's other end, as a number of 32 bits: its host value is the port.
+    132 remote_port: Be32 => CgroupSkb (4, 20);
     /// The socket's own port, in host byte order.
     136 local_port: U32 => CgroupSkb (4, 20);
     /// Where the bytes begin that an XDP program put in front of the packet.

@@ -47,6 +47,10 @@ impl Bytes {
         // Headers end below 64 KiB and begin where a packet can: the sum was checked when the view was made.
         i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
     }
+    /// Whether one access can take the four bytes at `offset`.
+    fn takes_word_at(&self, offset: u32) -> bool {
+        self.space != Space::Stack || self.at(offset) % 4 == 0
+    }
     /// The address of the first byte.
     #[track_caller]
     pub(crate) fn address(&self) -> Operand {
@@ -166,18 +170,29 @@ impl Field for Be128 {
     }
 }
 
+/// The stack takes words at offsets that are multiples of their size alone, and an address of six bytes may begin between two.
 impl Field for Mac {
     const BYTES: u32 = 6;
 
     #[track_caller]
     fn load(bytes: &Bytes, offset: u32) -> Mac {
-        Mac { high: Be32::load(bytes, offset), low: Be16::load(bytes, offset + 4) }
+        if bytes.takes_word_at(offset) {
+            return Mac { high: Be32::load(bytes, offset), low: Be16::load(bytes, offset + 4) };
+        }
+        let (first, rest) = (Be16::load(bytes, offset).host(), Be32::load(bytes, offset + 2).host());
+        Mac { high: ((U32::from(first) << 16) | (rest >> 16)).to_be(), low: rest.low16().to_be() }
     }
 
     #[track_caller]
     fn store(self, bytes: &mut Bytes, offset: u32) {
-        self.high.store(bytes, offset);
-        self.low.store(bytes, offset + 4);
+        if bytes.takes_word_at(offset) {
+            self.high.store(bytes, offset);
+            self.low.store(bytes, offset + 4);
+            return;
+        }
+        let (high, low) = (self.high.host(), self.low.host());
+        (high >> 16).low16().to_be().store(bytes, offset);
+        ((high << 16) | low).to_be().store(bytes, offset + 2);
     }
 }
 
