@@ -131,6 +131,7 @@ impl Map {
     /// Bytes of a value as [`lookup`](Map::lookup) gives it: [`value_size`](Map::value_size), or that rounded up to 8
     /// for each of the [`possible_cpus`].
     #[must_use]
+    #[inline]
     pub fn value_bytes(&self) -> usize {
         // `adopt` tells the number of CPUs.
         self.open.fd.value_bytes().unwrap_or_default()
@@ -138,6 +139,7 @@ impl Map {
 
     /// Its descriptor, for the calls of [`sys`].
     #[must_use]
+    #[inline]
     pub fn as_map_fd(&self) -> &MapFd {
         &self.open.fd
     }

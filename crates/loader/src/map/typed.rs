@@ -242,6 +242,7 @@ impl Batch {
     }
 
     /// Zeros for another entry.
+    #[inline]
     fn entry(&mut self) -> (&mut [u8], &mut [u8]) {
         let (key, value) = (self.keys.len(), self.values.len());
         self.keys.resize(key + self.key_bytes, 0);
@@ -282,6 +283,7 @@ pub struct Iter<K, V> {
 impl<K: MapData, V: MapValue> Iterator for Iter<K, V> {
     type Item = Result<(K::Value, V::Value), Error>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.walk.advance()?;
         Some(entry.map(|(key, value)| (K::decode(key), V::decode(value))))

@@ -58,6 +58,7 @@ impl Walk {
     }
 
     /// The next entry.
+    #[inline]
     pub fn advance(&mut self) -> Option<Result<Entry<'_>, Error>> {
         while self.given == self.filled {
             match self.fill() {
@@ -75,6 +76,7 @@ impl Walk {
         Some(Ok((&self.keys[at * key_bytes..][..key_bytes], &self.values[at * value_bytes..][..value_bytes])))
     }
 
+    #[inline]
     fn sizes(&self) -> (usize, usize) {
         (self.map.as_map_fd().key_bytes(), self.map.value_bytes())
     }
@@ -87,6 +89,7 @@ impl Walk {
     }
 
     /// Reads more entries, perhaps none this time. False after the last.
+    #[inline(never)]
     fn fill(&mut self) -> Result<bool, Error> {
         (self.filled, self.given) = (0, 0);
         match std::mem::replace(&mut self.source, Source::End) {
