@@ -9,7 +9,7 @@ use super::{Entry, Hook, Mode, Place};
 use crate::attach::existing::until_unchanged;
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
-use crate::{Error, Program, bpffs, program};
+use crate::{Error, Program, bpffs};
 
 /// Attaches a program beside what is listed, which [goes together](Listing::check) with the mode. `None` if the hook has
 /// changed meanwhile.
@@ -73,7 +73,7 @@ pub(super) fn keep(
         Some(path) => path,
         None => {
             let path = bpffs::ensure_directory()?.join(record.name(name));
-            program::pin(program, &path)?;
+            bpffs::pin(program, &path)?;
             path
         }
     };
