@@ -8,7 +8,7 @@ use bpfasm_object::kernel::ProgramType;
 
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
-use crate::{Error, TestRun, TestRunOutput, VerifierLog, owner};
+use crate::{Error, TestRun, TestRunOutput, VerifierLog, bpffs, by_id, owner};
 
 /// A program in the kernel, held by a descriptor.
 ///
@@ -103,15 +103,7 @@ impl Program {
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        let fd = sys::obj_get(path).map_err(|errno| match errno {
-            Errno::ENOENT | Errno::EACCES => Error::NoSuchPin { path: path.to_owned() },
-            errno => Error::sys(Action::OPEN_PIN, errno),
-        })?;
-        // Every kind of object answers with its own struct; only a program's descriptor is called so.
-        if !descriptor_is(&fd, "bpf-prog") {
-            return Err(Error::Usage { what: format!("{} is a pin, but not of a program", path.display()) });
-        }
-        Program::open(fd)
+        Program::open(bpffs::open(path, "program", "bpf-prog")?)
     }
 
     fn open(fd: OwnedFd) -> Result<Program, Error> {
@@ -180,7 +172,7 @@ impl Program {
     /// # Errors
     /// [`Error::PinExists`] if the path exists.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        pin(self.as_fd(), path.as_ref())
+        bpffs::pin(self.as_fd(), path.as_ref())
     }
 }
 
@@ -188,21 +180,6 @@ impl AsFd for Program {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// Pins an object at a path.
-pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
-    sys::obj_pin(object, path).map_err(|errno| match errno {
-        Errno::EEXIST => Error::PinExists { path: path.to_owned() },
-        errno => Error::sys(Action::PIN, errno),
-    })
-}
-
-/// Whether a descriptor is of the kind that the kernel calls so, as in `anon_inode:bpf-prog`.
-fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
-    use std::os::fd::AsRawFd;
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-    link.is_ok_and(|link| link.to_string_lossy().trim_start_matches("anon_inode:") == kind)
 }
 
 /// The programs in the kernel, by ascending id. One that goes away while it is looked at is passed over.
@@ -217,26 +194,8 @@ fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
 /// # Ok::<(), bpfasm_loader::Error>(())
 /// ```
 pub fn programs() -> impl Iterator<Item = Result<ProgramInfo, Error>> {
-    let mut after = Some(0);
-    std::iter::from_fn(move || {
-        loop {
-            let next = sys::prog_get_next_id(after?);
-            let info = match next {
-                Ok(None) => return None,
-                Ok(Some(id)) => {
-                    after = Some(id);
-                    sys::prog_get_fd_by_id(id).and_then(|fd| sys::prog_info(fd.as_fd()))
-                }
-                Err(errno) => Err(errno),
-            };
-            match info {
-                Ok(info) => return Some(Ok(info.into())),
-                Err(Errno::ENOENT) => {}
-                Err(errno) => {
-                    after = None;
-                    return Some(Err(Error::sys(Action::OPEN_BY_ID, errno)));
-                }
-            }
-        }
+    by_id::walk(sys::prog_get_next_id, |id| {
+        let fd = sys::prog_get_fd_by_id(id)?;
+        sys::prog_info(fd.as_fd()).map(ProgramInfo::from)
     })
 }

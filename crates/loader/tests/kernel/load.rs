@@ -118,7 +118,7 @@ fn maps() -> Outcome {
     let program = loaded.program("mapped")?;
     assert_eq!(program.info()?.map_count, 1);
     let used = bpfasm_loader::sys::prog_map_ids(std::os::fd::AsFd::as_fd(program))?;
-    assert_eq!(used, [loaded.map("counts").ok_or("no map")?.id()?]);
+    assert_eq!(used, [loaded.map("counts")?.id()]);
     assert_eq!(loaded.maps().map(|map| map.name()).collect::<Vec<_>>(), ["unused", "counts"]);
 
     object.maps[0].max_entries = 0;

@@ -48,6 +48,18 @@ kernel_numbers! {
 }
 
 impl MapType {
+    /// Whether each key has a value for each possible CPU.
+    ///
+    /// # References
+    /// `bpf_map_value_size` in `kernel/bpf/syscall.c`.
+    #[must_use]
+    pub const fn is_per_cpu(self) -> bool {
+        matches!(
+            self,
+            MapType::PERCPU_HASH | MapType::PERCPU_ARRAY | MapType::LRU_PERCPU_HASH | MapType::PERCPU_CGROUP_STORAGE
+        )
+    }
+
     /// Whether BPF_MAP_CREATE takes BTF type ids for key and value of this type. The kernel answers ENOTSUPP for the
     /// others, so a loader passes 0 there.
     ///
