@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use bpfasm_object::kernel::ProgramType;
 
@@ -87,6 +88,14 @@ impl ProgramInfo {
             recursion_misses: info.recursion_misses,
             memlock_bytes: FdInfo::of(program).number("memlock"),
         })
+    }
+}
+
+impl ProgramInfo {
+    /// When it was loaded, as this machine's clock has it now. `None` if the clock cannot say.
+    #[must_use]
+    pub fn loaded_at(&self) -> Option<SystemTime> {
+        sys::time_of_day(Duration::from_nanos(self.load_time_ns)).ok()
     }
 }
 

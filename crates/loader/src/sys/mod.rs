@@ -32,6 +32,7 @@
 mod btf;
 mod call;
 mod cgroup;
+mod clock;
 mod cpu;
 mod errno;
 mod iterate;
@@ -52,6 +53,7 @@ pub use cgroup::{
     BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, cgroup_id, cgroup_version, open_directory, prog_attach_cgroup,
     prog_detach_cgroup,
 };
+pub use clock::time_of_day;
 pub use cpu::PossibleCpus;
 pub use errno::Errno;
 pub use iterate::{
