@@ -66,7 +66,7 @@ pub(crate) fn ensure_directory() -> Result<PathBuf, Error> {
 pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
     sys::obj_pin(object, path).map_err(|errno| match errno {
         Errno::EEXIST => Error::PinExists { path: path.to_owned() },
-        Errno::EPERM if is_elsewhere(path) => Error::NotBpffs { path: path.to_owned() },
+        _ if is_elsewhere(path) => Error::NotBpffs { path: path.to_owned() },
         errno => Error::sys(Action::PIN, errno),
     })
 }

@@ -51,7 +51,7 @@ pub use bpfasm_object::ErrorKind;
 pub use error::Error;
 pub use load::{LoadOptions, Loaded, load};
 pub use log::VerifierLog;
-pub use map::Map;
+pub use map::{Map, TypedMap};
 pub use privilege::{Capability, NotPermitted, Restriction};
 pub use program::{Program, ProgramInfo, programs};
 pub use test_run::{TestRun, TestRunOutput};

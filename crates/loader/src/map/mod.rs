@@ -3,16 +3,21 @@
 //! # Terms
 //!
 //! - A [`Map`] is held by a descriptor that its clones share. Its keys and values are bytes there.
+//! - A [`TypedMap`] is the same with types for them.
 //! - A [`MapSpec`] is what one is created as; [`MapInfo`] is what the kernel tells of one; [`maps`] walks all there are.
 //!
 //! # References
 //! `include/uapi/linux/bpf.h`; <https://docs.kernel.org/bpf/maps.html>
 
+mod batch;
 mod element;
 mod info;
 mod pin;
 mod refusal;
 mod spec;
+mod typed;
+mod value;
+mod walk;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -23,6 +28,9 @@ pub use element::UpdateFlags;
 pub use info::{MapBtf, MapInfo, MapOwner, Offload, StructOps, maps};
 pub use refusal::Protection;
 pub use spec::{Difference, MapSpec};
+pub use typed::{Iter, TypedMap};
+pub use value::{MapValue, PerCpu};
+pub use walk::{Entries, Keys};
 
 use crate::Error;
 use crate::privilege::Action;
@@ -41,13 +49,15 @@ use crate::sys::{self, Errno, MapFd, PossibleCpus};
 /// # Ok::<(), bpfasm_loader::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Map(Arc<Open>);
+pub struct Map {
+    name: Arc<str>,
+    open: Arc<Open>,
+}
 
 /// What clones share.
 #[derive(Debug)]
 struct Open {
     fd: MapFd,
-    name: String,
     info: sys::MapInfo,
 }
 
@@ -56,8 +66,12 @@ impl Map {
     pub(crate) fn adopt(fd: OwnedFd, name: Option<&str>) -> Result<Map, Error> {
         let (fd, info) = MapFd::new(fd).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
         let fd = if fd.is_per_cpu() { fd.for_cpus(cpus()?) } else { fd };
-        let name = name.map_or_else(|| info.name.clone(), str::to_owned);
-        Ok(Map(Arc::new(Open { fd, name, info })))
+        Ok(Map { name: name.unwrap_or(&info.name).into(), open: Arc::new(Open { fd, info }) })
+    }
+
+    /// The same map, under a name that it has in an object.
+    pub(crate) fn named(self, name: &str) -> Map {
+        Map { name: name.into(), ..self }
     }
 
     /// Opens a map by its id.
@@ -72,66 +86,68 @@ impl Map {
         Map::adopt(fd, None)
     }
 
-    /// The full name, if it was loaded or created under it here; else the 15 bytes that the kernel keeps.
+    /// The full name, where it was loaded or created here; else the 15 bytes that the kernel keeps.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.name
     }
 
     /// The id, which no other map has while this one lives.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.0.info.id
+        self.open.info.id
     }
 
     /// The type.
     #[must_use]
     pub fn map_type(&self) -> MapType {
-        MapType(self.0.info.map_type)
+        MapType(self.open.info.map_type)
     }
 
     /// Bytes of a key.
     #[must_use]
     pub fn key_size(&self) -> u32 {
-        self.0.info.key_size
+        self.open.info.key_size
     }
 
     /// Bytes of a value; of one CPU's, where there is one for each.
     #[must_use]
     pub fn value_size(&self) -> u32 {
-        self.0.info.value_size
+        self.open.info.value_size
     }
 
     /// Entries at most; bytes of a ring buffer.
     #[must_use]
     pub fn max_entries(&self) -> u32 {
-        self.0.info.max_entries
+        self.open.info.max_entries
     }
 
-    /// `BPF_F_*` of its creation.
+    /// `BPF_F_*` of its creation, but for those that are of the descriptor (`BPF_F_RDONLY`, `BPF_F_WRONLY`).
     #[must_use]
     pub fn flags(&self) -> u32 {
-        self.0.info.flags
+        self.open.info.flags
     }
 
     /// Bytes of a value as [`lookup`](Map::lookup) gives it: [`value_size`](Map::value_size), or that rounded up to 8
     /// for each of the [`possible_cpus`].
     #[must_use]
+    #[inline]
     pub fn value_bytes(&self) -> usize {
         // `adopt` tells the number of CPUs.
-        self.0.fd.value_bytes().unwrap_or_default()
+        self.open.fd.value_bytes().unwrap_or_default()
     }
 
     /// Its descriptor, for the calls of [`sys`].
     #[must_use]
+    #[inline]
     pub fn as_map_fd(&self) -> &MapFd {
-        &self.0.fd
+        &self.open.fd
     }
 }
 
 impl AsFd for Map {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd.as_fd()
+        self.open.fd.as_fd()
     }
 }
 
@@ -155,5 +171,7 @@ mod tests {
     fn maps_cross_threads() {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<Map>();
+        crosses::<TypedMap<u32, PerCpu<u64>>>();
+        crosses::<Iter<u32, u32>>();
     }
 }

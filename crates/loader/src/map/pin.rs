@@ -16,7 +16,7 @@ impl Map {
     /// [`Error::NoSuchPin`] if there is no such path or it is not in a bpffs, [`Error::Usage`] if something else is
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Map, Error> {
-        Map::open_pin(path.as_ref(), None)
+        Map::adopt(bpffs::open(path.as_ref(), "map", "bpf-map")?, None)
     }
 
     /// Opens the map at a path of a bpffs, or makes one and pins it there. Of many that do so at once, one makes the map
@@ -33,7 +33,7 @@ impl Map {
     pub(crate) fn shared(spec: &MapSpec, btf: Option<(BorrowedFd<'_>, u32, u32)>, path: &Path) -> Result<Map, Error> {
         let mut made = None;
         for _ in 0..ATTEMPTS {
-            match Map::open_pin(path, Some(spec)) {
+            match Map::from_pin(path) {
                 Err(Error::NoSuchPin { .. }) => {}
                 opened => return spec.accept(opened?),
             }
@@ -70,9 +70,5 @@ impl Map {
             return Err(Error::Usage { what });
         }
         bpffs::unpin(vec![path.to_owned()])
-    }
-
-    fn open_pin(path: &Path, spec: Option<&MapSpec>) -> Result<Map, Error> {
-        Map::adopt(bpffs::open(path, "map", "bpf-map")?, spec.map(MapSpec::full_name))
     }
 }

@@ -1,6 +1,7 @@
 //! What the kernel's refusal of a call on a map means.
 
 use bpfasm_object::kernel::{KernelVersion, MapType};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::Map;
 use crate::Error;
@@ -13,16 +14,11 @@ use crate::sys::Errno;
 pub enum Protection {
     /// It was frozen.
     Frozen,
-    /// It was created with `BPF_F_RDONLY`.
+    /// The descriptor was opened, or the map created, with `BPF_F_RDONLY`.
     ReadOnly,
-    /// It was created with `BPF_F_WRONLY`.
+    /// The descriptor was opened, or the map created, with `BPF_F_WRONLY`.
     WriteOnly,
 }
-
-/// `BPF_F_RDONLY` of map creation.
-const BPF_F_RDONLY: u32 = 1 << 3;
-/// `BPF_F_WRONLY` of map creation.
-const BPF_F_WRONLY: u32 = 1 << 4;
 
 /// What was asked of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +105,11 @@ impl Map {
     }
 
     fn protection(&self) -> Option<Protection> {
-        if self.flags() & BPF_F_RDONLY != 0 {
-            return Some(Protection::ReadOnly);
-        }
-        if self.flags() & BPF_F_WRONLY != 0 {
-            return Some(Protection::WriteOnly);
+        let mode = fcntl(self, FcntlArg::F_GETFL).map(|flags| OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE);
+        match mode {
+            Ok(OFlag::O_RDONLY) => return Some(Protection::ReadOnly),
+            Ok(OFlag::O_WRONLY) => return Some(Protection::WriteOnly),
+            _ => {}
         }
         self.is_frozen().then_some(Protection::Frozen)
     }

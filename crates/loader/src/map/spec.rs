@@ -65,20 +65,16 @@ impl MapSpec {
         MapSpec { extra, ..self }
     }
 
-    pub(super) fn full_name(&self) -> &str {
-        &self.name
-    }
-
     /// In what a map differs from this; the name does not count.
     #[must_use]
     pub fn differences(&self, map: &Map) -> Vec<Difference> {
-        let info = &map.0.info;
+        let info = &map.open.info;
         let found_type = map.map_type();
-        // The kernel sets BPF_F_RDONLY_PROG by itself on these (`dev_map_init_map` in kernel/bpf/devmap.c).
-        let own_flags = match found_type {
-            MapType::DEVMAP | MapType::DEVMAP_HASH => info.flags & !BPF_F_RDONLY_PROG,
-            _ => info.flags,
-        };
+        let wanted_flags = match found_type {
+            // The kernel sets this by itself (`dev_map_init_map` in kernel/bpf/devmap.c).
+            MapType::DEVMAP | MapType::DEVMAP_HASH => self.flags | BPF_F_RDONLY_PROG,
+            _ => self.flags,
+        } & !(BPF_F_RDONLY | BPF_F_WRONLY);
         let rows = [
             (self.map_type != found_type, Difference::Type { wanted: self.map_type, found: found_type }),
             (self.key_size != info.key_size, Difference::KeySize { wanted: self.key_size, found: info.key_size }),
@@ -90,19 +86,20 @@ impl MapSpec {
                 self.max_entries != info.max_entries,
                 Difference::MaxEntries { wanted: self.max_entries, found: info.max_entries },
             ),
-            (
-                self.flags != own_flags && self.flags != info.flags,
-                Difference::Flags { wanted: self.flags, found: info.flags },
-            ),
+            (wanted_flags != info.flags, Difference::Flags { wanted: wanted_flags, found: info.flags }),
             (self.extra != info.extra, Difference::Extra { wanted: self.extra, found: info.extra }),
         ];
         rows.into_iter().filter_map(|(differs, difference)| differs.then_some(difference)).collect()
     }
 
-    /// The map, if it is what this says.
+    /// The map under this name, if it is what this says.
     pub(crate) fn accept(&self, map: Map) -> Result<Map, Error> {
         let differences = self.differences(&map);
-        if differences.is_empty() { Ok(map) } else { Err(Error::MapDiffers { map: self.name.clone(), differences }) }
+        if differences.is_empty() {
+            Ok(map.named(&self.name))
+        } else {
+            Err(Error::MapDiffers { map: self.name.clone(), differences })
+        }
     }
 
     fn explain(&self, errno: Errno) -> Error {
@@ -116,6 +113,10 @@ impl MapSpec {
     }
 }
 
+/// `BPF_F_RDONLY` of map creation: of the descriptor, and not of the map.
+const BPF_F_RDONLY: u32 = 1 << 3;
+/// `BPF_F_WRONLY` of map creation: of the descriptor, and not of the map.
+const BPF_F_WRONLY: u32 = 1 << 4;
 /// `BPF_F_RDONLY_PROG` of map creation.
 const BPF_F_RDONLY_PROG: u32 = 1 << 7;
 

@@ -230,6 +230,7 @@ impl MapFd {
 
     /// Bytes of a key.
     #[must_use]
+    #[inline]
     pub fn key_bytes(&self) -> usize {
         self.key_bytes
     }
@@ -238,6 +239,7 @@ impl MapFd {
     ///
     /// `None` where that depends on the number of CPUs, and [`for_cpus`](MapFd::for_cpus) did not tell it.
     #[must_use]
+    #[inline]
     pub fn value_bytes(&self) -> Option<usize> {
         self.value_bytes
     }

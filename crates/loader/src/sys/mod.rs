@@ -62,6 +62,7 @@ pub use iterate::{
 };
 pub use link::{LinkInfo, link_create_cgroup, link_create_tcx, link_detach, link_info, link_name, link_update};
 pub use map::{MapCreate, MapFd, MapInfo, map_create, map_info};
+pub(crate) use map_batch::place_bytes;
 pub use map_batch::{BatchRead, map_delete_batch, map_lookup_and_delete_batch, map_lookup_batch, map_update_batch};
 pub use map_element::{
     map_delete_elem, map_freeze, map_get_next_key, map_lookup_and_delete_elem, map_lookup_elem, map_update_elem,
