@@ -87,24 +87,50 @@ pub(crate) fn ensure_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Opens what is pinned at a path, if it is such an object; `kind` is what the kernel calls its descriptors.
-pub(crate) fn open(path: &Path, what: &str, kind: &str) -> Result<OwnedFd, Error> {
+/// A kind of object that can be pinned. Each answers any question about it with a struct of its own: only the descriptor's
+/// name tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Program,
+    Map,
+    Link,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::Program => "program",
+            Kind::Map => "map",
+            Kind::Link => "link",
+        }
+    }
+
+    /// What the kernel calls such descriptors, as in `anon_inode:bpf-prog`.
+    const fn descriptors(self) -> &'static [&'static str] {
+        match self {
+            Kind::Program => &["bpf-prog"],
+            Kind::Map => &["bpf-map"],
+            Kind::Link => &["bpf_link", "bpf-link"],
+        }
+    }
+
+    fn is_of(self, fd: &OwnedFd) -> bool {
+        let link = fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()));
+        link.is_ok_and(|link| self.descriptors().contains(&link.to_string_lossy().trim_start_matches("anon_inode:")))
+    }
+}
+
+/// Opens what is pinned at a path, if it is of that kind.
+pub(crate) fn open(path: &Path, kind: Kind) -> Result<OwnedFd, Error> {
     let fd = sys::obj_get(path).map_err(|errno| match errno {
         Errno::ENOENT | Errno::EACCES => Error::NoSuchPin { path: path.to_owned() },
         errno => Error::sys(Action::OPEN_PIN, errno),
     })?;
-    // Every kind of object answers with its own struct; only the descriptor's name tells them apart.
-    if descriptor_is(&fd, kind) {
+    if kind.is_of(&fd) {
         Ok(fd)
     } else {
-        Err(Error::Usage { what: format!("{} is a pin, but not of a {what}", path.display()) })
+        Err(Error::Usage { what: format!("{} is a pin, but not of a {}", path.display(), kind.name()) })
     }
-}
-
-/// Whether a descriptor is of the kind that the kernel calls so, as in `anon_inode:bpf-prog`.
-fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
-    let link = fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()));
-    link.is_ok_and(|link| link.to_string_lossy().trim_start_matches("anon_inode:") == kind)
 }
 
 /// The name that a link is pinned by: the program, the link's id. A bpffs takes no dots in names.
@@ -191,20 +217,19 @@ struct Pin {
 }
 
 impl Pin {
-    /// What is pinned, if its descriptor is called by one of these words. Every kind of object answers any question about
-    /// it with a struct of its own, so the kind comes first.
-    fn object(&self, kinds: &[&str]) -> Option<OwnedFd> {
-        sys::obj_get(&self.path).ok().filter(|object| kinds.iter().any(|kind| descriptor_is(object, kind)))
+    /// What is pinned, if it is of that kind.
+    fn object(&self, kind: Kind) -> Option<OwnedFd> {
+        sys::obj_get(&self.path).ok().filter(|object| kind.is_of(object))
     }
 
     /// The link that is pinned, if it is one.
     fn link(&self) -> Option<LinkInfo> {
-        sys::link_info(self.object(&["bpf_link", "bpf-link"])?.as_fd()).ok()
+        sys::link_info(self.object(Kind::Link)?.as_fd()).ok()
     }
 
     /// The id of the program that is pinned, if it is one.
     fn program(&self) -> Option<u32> {
-        sys::prog_info(self.object(&["bpf-prog"])?.as_fd()).ok().map(|info| info.id)
+        sys::prog_info(self.object(Kind::Program)?.as_fd()).ok().map(|info| info.id)
     }
 }
 

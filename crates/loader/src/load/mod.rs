@@ -5,6 +5,7 @@
 
 mod btf;
 mod map;
+mod pin;
 mod program;
 mod reason;
 

@@ -1,11 +1,11 @@
 //! What the kernel tells of maps.
 
-use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bpfasm_object::kernel::{MapType, ProgramType};
 
 use super::Map;
+use crate::fdinfo::FdInfo;
 use crate::privilege::Action;
 use crate::{Error, by_id, sys};
 
@@ -87,9 +87,8 @@ impl MapInfo {
     /// Asks by a descriptor.
     fn of(map: BorrowedFd<'_>) -> Result<MapInfo, sys::Errno> {
         let raw = sys::map_info(map)?;
-        // Of another thread's descriptor table nothing is to be seen in /proc/self.
-        let fdinfo = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", map.as_raw_fd())).unwrap_or_default();
-        let number = |name| field(&fdinfo, name);
+        let fdinfo = FdInfo::of(map);
+        let number = |name| fdinfo.number(name);
         Ok(MapInfo {
             id: raw.id,
             map_type: MapType(raw.map_type),
@@ -119,11 +118,6 @@ impl MapInfo {
             }),
         })
     }
-}
-
-/// A number of the text of `/proc/PID/fdinfo/FD`: lines of a name, a colon, a tab, and the number.
-fn field(fdinfo: &str, name: &str) -> Option<u64> {
-    fdinfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim().parse().ok()
 }
 
 impl Map {
@@ -157,17 +151,4 @@ pub fn maps() -> impl Iterator<Item = Result<MapInfo, Error>> {
         let fd = sys::map_get_fd_by_id(id)?;
         MapInfo::of(fd.as_fd())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_of_fdinfo_are_matched_by_whole_name() {
-        let text = "pos:\t0\nflags:\t02000002\nmap_type:\t1\nmap_extra:\t0x0\nmemlock:\t4096\nmap_id:\t9\nfrozen:\t1\n";
-        assert_eq!(field(text, "memlock"), Some(4096));
-        assert_eq!(field(text, "frozen"), Some(1));
-        assert_eq!((field(text, "map"), field(text, "owner_prog_type")), (None, None));
-    }
 }

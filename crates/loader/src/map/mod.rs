@@ -25,7 +25,7 @@ use std::sync::Arc;
 use bpfasm_object::kernel::MapType;
 
 pub use element::UpdateFlags;
-pub use info::{MapInfo, maps};
+pub use info::{MapBtf, MapInfo, MapOwner, Offload, StructOps, maps};
 pub use refusal::Protection;
 pub use spec::{Difference, MapSpec};
 pub use typed::{Iter, TypedMap};

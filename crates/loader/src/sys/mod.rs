@@ -33,6 +33,7 @@
 mod btf;
 mod call;
 mod cgroup;
+mod clock;
 mod cpu;
 mod errno;
 mod iterate;
@@ -44,6 +45,7 @@ mod namespace;
 mod netlink;
 mod pin;
 mod prog;
+mod prog_code;
 mod query;
 mod test_run;
 
@@ -52,24 +54,28 @@ pub use cgroup::{
     BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, cgroup_id, cgroup_version, open_cgroup_by_id, open_directory,
     prog_attach_cgroup, prog_detach_cgroup,
 };
+pub use clock::time_of_day;
 pub use cpu::PossibleCpus;
 pub use errno::Errno;
 pub use iterate::{
     btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, map_get_fd_by_id, map_get_next_id, prog_get_fd_by_id,
     prog_get_next_id,
 };
-pub use link::{LinkInfo, link_create_cgroup, link_create_tcx, link_detach, link_info, link_update};
+pub use link::{LinkInfo, link_create_cgroup, link_create_tcx, link_detach, link_info, link_name, link_update};
 pub use map::{MapCreate, MapFd, MapInfo, map_create, map_info};
 pub(crate) use map_batch::place_bytes;
 pub use map_batch::{BatchRead, map_delete_batch, map_lookup_and_delete_batch, map_lookup_batch, map_update_batch};
 pub use map_element::{
     map_delete_elem, map_freeze, map_get_next_key, map_lookup_and_delete_elem, map_lookup_elem, map_update_elem,
 };
-pub use namespace::{if_nameindex, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
+pub use namespace::{
+    if_indextoname, if_nameindex, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net,
+};
 pub(crate) use netlink::NetlinkSocket;
 #[cfg(test)]
 pub(crate) use netlink::{socket_pair, user_sockets};
 pub use pin::{obj_get, obj_pin};
 pub use prog::{ProgInfo, ProgLoad, ProgLoadFailure, prog_func_info, prog_info, prog_load, prog_map_ids};
+pub use prog_code::{ProgCode, prog_code};
 pub use query::{CgroupQuery, TcxQuery, TcxQueryEntry, prog_query_cgroup, prog_query_tcx};
 pub use test_run::{TestRunIn, TestRunOut, prog_test_run};

@@ -29,6 +29,15 @@ pub fn if_nameindex() -> Result<Vec<(u32, String)>, Errno> {
     Ok(devices.iter().map(|device| (device.index(), device.name().to_string_lossy().into_owned())).collect())
 }
 
+/// The name of the network device of that index in the calling thread's network namespace.
+///
+/// # Errors
+/// `ENXIO` if there is none.
+pub fn if_indextoname(ifindex: u32) -> Result<String, Errno> {
+    let name = nix::net::if_::if_indextoname(ifindex)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
 /// `unshare(CLONE_NEWNET)`: moves the calling thread to a fresh network namespace.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ const LONG: &str = "a_name_that_is_longer_than_the_kernel_keeps";
 fn keeps_names() -> Outcome {
     let program = objects::program(LONG, SHOT)?;
     let info = program.info()?;
-    assert_eq!(info.name, LONG[..15]);
+    assert_eq!((info.name.as_str(), info.full_name.as_str()), (&LONG[..15], LONG));
     assert!(info.btf_id.is_some() && info.gpl_compatible && info.xlated_bytes == 16);
     let again = Program::from_id(program.id()?)?;
     assert_eq!((again.name(), again.id()?), (LONG, program.id()?));
@@ -102,7 +102,7 @@ fn maps() -> Outcome {
     object.functions[0].relocations[0].target = RelocationTarget::Map(MapIx(1));
     let loaded = load(&object)?;
     let program = loaded.program("mapped")?;
-    assert_eq!(program.info()?.map_count, 1);
+    assert_eq!(program.info()?.map_ids.len(), 1);
     let used = bpfasm_loader::sys::prog_map_ids(std::os::fd::AsFd::as_fd(program))?;
     assert_eq!(used, [loaded.map("counts")?.id()]);
     assert_eq!(loaded.map("x").expect_err("no such map").to_string(), "no map `x`; there is `unused`, `counts`");

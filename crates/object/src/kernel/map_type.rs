@@ -85,4 +85,27 @@ impl MapType {
                 | MapType::ARENA
         )
     }
+
+    /// Whether its keys are indexes: numbers of 32 bits in the machine's byte order, below the number of entries.
+    ///
+    /// # References
+    /// `array_map_alloc_check` in `kernel/bpf/arraymap.c`, and its like in `devmap.c`, `cpumap.c`, `net/xdp/xskmap.c`,
+    /// `net/core/sock_map.c` and `reuseport_array.c`.
+    #[must_use]
+    pub const fn has_indexes(self) -> bool {
+        matches!(
+            self,
+            MapType::ARRAY
+                | MapType::PERCPU_ARRAY
+                | MapType::PROG_ARRAY
+                | MapType::PERF_EVENT_ARRAY
+                | MapType::CGROUP_ARRAY
+                | MapType::ARRAY_OF_MAPS
+                | MapType::DEVMAP
+                | MapType::CPUMAP
+                | MapType::XSKMAP
+                | MapType::SOCKMAP
+                | MapType::REUSEPORT_SOCKARRAY
+        )
+    }
 }
