@@ -4,9 +4,7 @@ use bpfasm_codegen::ir::{Op, Operand, Size, Space};
 
 use super::layout::layout;
 use super::{call, helpers, skb, stack};
-use crate::context::{
-    CgroupSkb, FullSock, Handle as _, HelperResult, Held, SockCommon, SockRef, Tc, TcpSock, sk_buff,
-};
+use crate::context::{CgroupSkb, FullSock, Handle as _, Held, HelperResult, SockCommon, SockRef, Tc, TcpSock, sk_buff};
 use crate::header::Field;
 use crate::stage;
 use crate::value::{Be16, Be32, Be128, U64};
