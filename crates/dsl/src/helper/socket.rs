@@ -72,8 +72,7 @@ helpers! {
         /// The TCP socket that a packet from and to these addresses would go to, in the namespace with id `netns` or
         /// `BPF_F_CURRENT_NETNS`: splits the path (`bpf_sk_lookup_tcp`). `flags` are 0.
         ///
-        /// Where several connections may match, this is a listening socket or a full one. The reference to it is given back where the
-        /// value is dropped.
+        /// It is a connection, or else the socket that listens for one. The reference to it is given back where the value is dropped.
         pub fn sk_lookup_tcp<T: SockTuple>(
             &self, tuple: T, netns: impl Into<U64>, flags: u64
         ) -> Option<Held<FullSock>> {
