@@ -16,11 +16,13 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod mine;
 mod nat;
 mod object;
 mod random;
 mod refused;
 mod run;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -35,11 +37,13 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        mine::cases,
         nat::cases,
         object::cases,
         random::cases,
         refused::cases,
         run::cases,
+        soak::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }
