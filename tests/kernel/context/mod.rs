@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("context::cgroup_skb::table_of_helpers", LOADS, |_| {
             table::helpers_are_the_kernels::<CgroupSkb>(table::CGROUP_SKB);
         }),
+        Case::new("context::table_of_sockets", LOADS, |_| table::sockets()),
         Case::new("context::tc_fields", LOADS, |_| drop(tc_fields.load().unwrap())),
         Case::new("context::cgroup_skb_fields", LOADS, |_| drop(cgroup_skb_fields.load().unwrap())),
         Case::new("context::cgroup_skb_reads_bytes", LOADS, |_| cgroup_skb_reads_bytes()),

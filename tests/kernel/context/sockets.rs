@@ -28,6 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("context::sockets::a_listening_one_is_found", LOADS, |_| a_listening_one_is_found()),
         Case::new("context::sockets::a_reference_that_is_kept_is_refused", LOADS, |_| a_kept_reference_is_refused()),
+        Case::new("context::sockets::references_live_through_joins", LOADS, |_| drop(holds_two.load().unwrap())),
         Case::new("context::sockets::a_group_sees_its_own", IN_GROUP, a_group_sees_its_own),
     ]
 }
@@ -85,15 +86,36 @@ fn a_listening_one_is_found() {
     let tcp = TcpListener::bind((LOCAL, 0)).unwrap();
     let udp = UdpSocket::bind((LOCAL, 0)).unwrap();
     let packet = vec![0; 64];
-    let ask = |by: By, port: u16| {
-        look_up.with(by, port).load().unwrap().test_run(&TestRun::packet(&packet)).unwrap().retval
-    };
+    let ask =
+        |by: By, port: u16| look_up.with(by, port).load().unwrap().test_run(&TestRun::packet(&packet)).unwrap().retval;
     let port = tcp.local_addr().unwrap().port();
     assert_eq!((ask(By::Tcp, port), ask(By::TcpCommon, port)), (1, 1));
     assert_eq!(ask(By::Udp, udp.local_addr().unwrap().port()), 1);
     drop(tcp);
     drop(udp);
     assert_eq!((ask(By::Tcp, port), ask(By::TcpCommon, port), ask(By::Udp, port)), (3, 3, 3));
+}
+
+/// Holds two references while paths join and loops turn.
+#[program(tc)]
+fn holds_two(skb: &mut Tc) -> TcAction {
+    let Some(tcp) = skb.sk_lookup_tcp(TupleV6::default(), BPF_F_CURRENT_NETNS, 0) else { return TcAction::OK };
+    let mut sum = U32::from(0);
+    if skb.len() > 100 {
+        sum += tcp.mark();
+    } else {
+        sum += 2;
+    }
+    let Some(udp) = skb.sk_lookup_udp(TupleV4::default(), BPF_F_CURRENT_NETNS, 0) else { return TcAction::SHOT };
+    for turn in range(0, 4) {
+        sum += turn;
+        if sum == 77 {
+            return TcAction::SHOT;
+        }
+    }
+    drop(tcp);
+    skb.set_mark(sum + udp.mark());
+    TcAction::OK
 }
 
 /// Never gives the reference back.

@@ -14,7 +14,7 @@ mod verdict;
 pub use cgroup_skb::CgroupSkb;
 pub use field::Field;
 pub(crate) use field::since;
-pub use sock::{FullSock, Held, Handle, SockCommon, SockRef, TcpSock};
+pub use sock::{FullSock, Handle, Held, SockCommon, SockRef, TcpSock};
 pub use tc::Tc;
 pub use verdict::{Cgroup, TcAction, Verdict};
 

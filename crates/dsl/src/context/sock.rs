@@ -236,7 +236,7 @@ fields! {
     }
 }
 
-/// The fields of `T`: of a [`SockCommon`], [`FullSock`] or [`TcpSock`].
+/// The rows of a table that a type has as methods.
 macro_rules! lists {
     ($($name:ident $table:ident;)*) => { $(
         impl $name {

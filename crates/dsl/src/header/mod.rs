@@ -81,10 +81,10 @@ impl Bytes {
     }
 }
 
-/// A type that a header can have as a field.
+/// A type that a header can have as a field, and that helpers can read or write in memory.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a field of a header",
-    note = "fields are kernel values (`U8`, `Be16`, …), `Be128`, `Mac`, and arrays of them"
+    message = "`{Self}` cannot be a field of a header, nor be in the memory that a helper is given",
+    note = "both have kernel values (`U8`, `Be16`, …), `Be128`, `Mac`, and arrays of them"
 )]
 pub trait Field: Sized {
     /// Its size in bytes.

@@ -23,7 +23,7 @@ absent! {
     [Tc, CgroupSkb] "a map with a value for each CPU": MAP_LOOKUP_PERCPU_ELEM;
     [Tc, CgroupSkb] "a map and a callback": FOR_EACH_MAP_ELEM;
     [Tc, CgroupSkb] "a map of type prog_array": TAIL_CALL;
-    [Tc, CgroupSkb (5, 4)] "a map of type perf_event_array": PERF_EVENT_OUTPUT;
+    [Tc (4, 7), CgroupSkb (5, 4)] "a map of type perf_event_array": PERF_EVENT_OUTPUT;
     [Tc (6, 16), CgroupSkb (6, 16)] "a map of type perf_event_array": PERF_EVENT_READ, PERF_EVENT_READ_VALUE;
     [Tc, CgroupSkb] "a map of type ringbuf":
         RINGBUF_OUTPUT, RINGBUF_RESERVE, RINGBUF_SUBMIT, RINGBUF_DISCARD, RINGBUF_QUERY,

@@ -24,8 +24,8 @@ helpers! {
         }
     }
     [Tc] CSUM_DIFF(skb): skb.csum_diff(Be32::from(1), [Be32::from(2), Be32::from(3)], 0) => {
-        /// The checksum, not folded, of what becomes of the data whose checksum is `seed` when the bytes `from` go and the bytes `to`
-        /// come (`bpf_csum_diff`): whole words of 32 bits each, or `()` for none. Negative where the kernel cannot tell.
+        /// The sum over data when the bytes `from` go and the bytes `to` come, where it was `seed` (`bpf_csum_diff`): whole words of 32
+        /// bits each, or `()` for none. The kernel may leave it to be folded to 16 bits. Negative where it cannot tell.
         pub fn csum_diff<A: Field, B: Field>(&self, from: A, to: B, seed: impl Into<U32>) -> I64 {
             const { assert!(A::BYTES % 4 == 0 && B::BYTES % 4 == 0, "checksums are of whole words of 32 bits") }
             let (from, to) = (stack::put_or_null(0, from), stack::put_or_null(1, to));

@@ -1,7 +1,7 @@
 //! Whose a packet is: flow, socket, control group, namespace, class.
 
 use super::{call, helpers, skb};
-use crate::context::{HelperResult, Handle as _, SockCommon};
+use crate::context::{Handle as _, HelperResult, SockCommon};
 use crate::value::{I32, U32, U64};
 
 helpers! {

@@ -105,10 +105,7 @@ static TABLE: &[&[Row]] = &[
 ];
 
 /// The helpers that are offered to a context.
-pub(crate) fn offered(
-    to: &'static str,
-    program_types: &'static [ProgramType],
-) -> impl Iterator<Item = Helper> + use<> {
+pub(crate) fn offered(to: &'static str, program_types: &'static [ProgramType]) -> impl Iterator<Item = Helper> + use<> {
     let first_program = program_types.iter().filter_map(|program_type| program_type.first_kernel()).min();
     TABLE.iter().copied().flatten().filter_map(move |row| {
         let offer = row.offers.iter().find(|offer| offer.to == to)?;

@@ -4,9 +4,7 @@ use bpfasm_codegen::ir::{Op, Operand, Size, Space};
 
 use super::layout::layout;
 use super::{call, helpers, skb, stack};
-use crate::context::{
-    CgroupSkb, FullSock, Handle as _, HelperResult, Held, SockCommon, SockRef, Tc, TcpSock, sk_buff,
-};
+use crate::context::{CgroupSkb, FullSock, Handle as _, Held, HelperResult, SockCommon, SockRef, Tc, TcpSock, sk_buff};
 use crate::header::Field;
 use crate::stage;
 use crate::value::{Be16, Be32, Be128, U64};
@@ -74,8 +72,7 @@ helpers! {
         /// The TCP socket that a packet from and to these addresses would go to, in the namespace with id `netns` or
         /// `BPF_F_CURRENT_NETNS`: splits the path (`bpf_sk_lookup_tcp`). `flags` are 0.
         ///
-        /// Where several connections may match, this is a listening socket or a full one. The reference to it is given back where the
-        /// value is dropped.
+        /// It is a connection, or else the socket that listens for one. The reference to it is given back where the value is dropped.
         pub fn sk_lookup_tcp<T: SockTuple>(
             &self, tuple: T, netns: impl Into<U64>, flags: u64
         ) -> Option<Held<FullSock>> {

@@ -50,19 +50,19 @@ helpers! {
             room.load(0)
         }
     }
-    [Tc (5, 7), CgroupSkb (5, 7)] GET_CURRENT_TASK(): get_current_task() => {
+    [Tc (5, 8), CgroupSkb (5, 8)] GET_CURRENT_TASK(): get_current_task() => {
         /// The address of the current task's struct in the kernel (`bpf_get_current_task`).
         pub fn get_current_task() -> U64 {
             call!(GET_CURRENT_TASK)
         }
     }
-    [Tc (6, 10), CgroupSkb (6, 10)] GET_CURRENT_CGROUP_ID(): get_current_cgroup_id() => {
+    [Tc (6, 4), CgroupSkb (6, 4)] GET_CURRENT_CGROUP_ID(): get_current_cgroup_id() => {
         /// The id of the current task's control group (`bpf_get_current_cgroup_id`).
         pub fn get_current_cgroup_id() -> U64 {
             call!(GET_CURRENT_CGROUP_ID)
         }
     }
-    [Tc (6, 10), CgroupSkb (6, 10)] GET_CURRENT_ANCESTOR_CGROUP_ID(): get_current_ancestor_cgroup_id(1) => {
+    [Tc (6, 4), CgroupSkb (6, 4)] GET_CURRENT_ANCESTOR_CGROUP_ID(): get_current_ancestor_cgroup_id(1) => {
         /// The id of the group `level` steps below the root on the way to the current task's (`bpf_get_current_ancestor_cgroup_id`).
         pub fn get_current_ancestor_cgroup_id(level: impl Into<I32>) -> U64 {
             call!(GET_CURRENT_ANCESTOR_CGROUP_ID, level.into())

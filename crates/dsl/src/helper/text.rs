@@ -36,7 +36,7 @@ helpers! {
             call!(TRACE_VPRINTK, text.address(), terminated_len(format), args, <[U64; N]>::BYTES)
         }
     }
-    [Tc (5, 18), CgroupSkb (5, 18)] STRTOL(): strtol([0x2d_u8, 0x35].map(crate::value::U8::from), 10) => {
+    [Tc (6, 1), CgroupSkb (6, 1)] STRTOL(): strtol([0x2d_u8, 0x35].map(crate::value::U8::from), 10) => {
         /// Reads a number at the start of text, in base 8, 10 or 16, or 0 for what its prefix says (`bpf_strtol`): how many bytes it
         /// takes, negative where there is none, and the number.
         pub fn strtol<T: Field>(text: T, base: u64) -> (I64, I64) {
@@ -45,7 +45,7 @@ helpers! {
             (result, room.load(0))
         }
     }
-    [Tc (5, 18), CgroupSkb (5, 18)] STRTOUL(): strtoul([0x35_u8; 8].map(crate::value::U8::from), 10) => {
+    [Tc (6, 1), CgroupSkb (6, 1)] STRTOUL(): strtoul([0x35_u8; 8].map(crate::value::U8::from), 10) => {
         /// Reads an unsigned number at the start of text (`bpf_strtoul`); as [`strtol`].
         pub fn strtoul<T: Field>(text: T, base: u64) -> (I64, U64) {
             let (text, room) = (stack::put(0, text), stack::put(1, U64::from(0)));
