@@ -12,6 +12,7 @@ use bpfasm_tests::{
 };
 
 use crate::object::{assert_has_types, assert_types_were_taken};
+use crate::observe::assert_same_dumps;
 
 /// The cases: two a program.
 pub(crate) fn cases() -> Vec<Case> {
@@ -55,4 +56,5 @@ fn bpftool_loads_it(sandbox: &Sandbox, file: &PathBuf, name: &str) {
     let pin = format!("{}/{name}", sandbox::BPFFS);
     assert_types_were_taken(&succeed(&mut command!("bpftool", "prog", "load", object, &pin)));
     assert_has_types(&succeed(&mut command!("bpftool", "-j", "prog", "show", "pinned", &pin)).json(), name);
+    assert_same_dumps(&["pinned", &pin]);
 }

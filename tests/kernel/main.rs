@@ -18,6 +18,7 @@ mod library;
 mod loader;
 mod nat;
 mod object;
+mod observe;
 mod random;
 mod refused;
 mod run;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         loader::cases,
         nat::cases,
         object::cases,
+        observe::cases,
         random::cases,
         refused::cases,
         run::cases,
