@@ -17,7 +17,7 @@ use bpfasm_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{NEEDS, assert_same_json, assert_same_text, both, object, prog::pin, run, with_words};
+use super::{NEEDS, assert_same_json, assert_same_text, object, prog::pin, run, with_words};
 use crate::hook::number;
 
 /// The cases.
@@ -68,8 +68,10 @@ fn assert_same(map: &Map) {
     let id = map.id().to_string();
     for words in [["map", "show", "id", &id], ["map", "dump", "id", &id]] {
         for words in [&words[..], &[&["-j"], &words[..]].concat()] {
-            let [ours, theirs] = both(words);
-            let theirs = theirs.replace("Unknown error 524", "Operation is not supported");
+            let ours = run(words);
+            // It also fails after the dump of what has no keys.
+            let theirs = finish(&mut with_words(Command::new("bpftool"), words));
+            let theirs = theirs.stdout.replace("Unknown error 524", "Operation is not supported");
             match words[0] {
                 "-j" => assert_eq!(json_of(&ours), json_of(&theirs), "{words:?}"),
                 _ => assert_eq!(ours, theirs, "{words:?}"),
