@@ -14,7 +14,7 @@ use crate::words::Words;
 /// Print the value of a key, by its type where the map has some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A key is given in bytes (key 1 0 0 0, key hex 0a 00 00 01), or by its type where the map has types: key 1,
+A key is given in bytes (key 1 0 0 0, key hex 0a 00 00 01), or by its type where the map has types: key 1, \
 key 10.0.0.1, key src=10.0.0.1 port=80. A key that is not there is exit code 7, and null with --json.
 
 Examples:
