@@ -19,6 +19,7 @@ mod loader;
 mod mine;
 mod nat;
 mod object;
+mod observe;
 mod random;
 mod refused;
 mod run;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         mine::cases,
         nat::cases,
         object::cases,
+        observe::cases,
         random::cases,
         refused::cases,
         run::cases,
