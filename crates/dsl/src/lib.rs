@@ -52,13 +52,13 @@ pub mod prelude {
     pub use crate::header::{
         ArpHdr, EthHdr, Header, IcmpHdr, Icmpv6Hdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr, VlanHdr,
     };
-    pub use crate::map::{Array, Hash, LpmKey, LpmTrie, LruHash, MapRef, PerCpuArray, PerCpuHash};
+    pub use crate::map::{Array, Constant, Global, Hash, LpmKey, LpmTrie, LruHash, MapRef, PerCpuArray, PerCpuHash};
     pub use crate::program::Program;
     pub use crate::range;
     pub use crate::sample::Sample;
     pub use crate::uapi::*;
     pub use crate::value::{Be16, Be32, Be64, Bit, I32, I64, Mac, U8, U16, U32, U64};
-    pub use bpfasm_macros::{BpfStruct, Header, map, program, staged};
+    pub use bpfasm_macros::{BpfStruct, Header, global, map, program, staged};
 }
 
 /// What the macros expand to.

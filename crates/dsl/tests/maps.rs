@@ -90,7 +90,7 @@ fn names_nothing(_skb: &mut Tc) -> TcAction {
 
 #[test]
 fn a_map_has_to_have_a_name() {
-    assert_eq!(names_nothing.stage().expect_err("no name").kind, StageErrorKind::UnnamedMap);
+    assert_eq!(names_nothing.stage().expect_err("no name").kind, StageErrorKind::UnnamedStatic);
 }
 
 /// All kinds of fields, with padding before `b`, in `inner` and behind it.
@@ -275,4 +275,30 @@ fn changing_a_map_keeps_no_paths_apart() {
     let function = staged(&many_counters).program.function;
     assert_eq!(ops(&function).filter(|op| matches!(op, Op::Call { .. })).count(), 16);
     assert_eq!(ops(&function).filter(|op| matches!(op, Op::MapAddr(map) if *map != Map(0))).count(), 0);
+}
+
+#[global(crate = bpfasm_dsl)]
+static SEEN: Global<Inner> = Global::new(InnerForUser { wide: 1, narrow: 2 });
+#[global(crate = bpfasm_dsl)]
+static LISTENS: Constant<Be16> = Constant::new(80);
+
+#[program(tc, crate = bpfasm_dsl)]
+fn with_globals(skb: &mut Tc) -> TcAction {
+    let Some(tcp) = skb.header::<TcpHdr>(34) else { return TcAction::OK };
+    if tcp.dest() == LISTENS.get() {
+        SEEN.place().wide().add(1);
+    }
+    TcAction::OK
+}
+
+#[test]
+fn globals_have_names_and_values() {
+    let staged = staged(&with_globals);
+    let [listens, seen] = &staged.globals[..] else { panic!("two: {:?}", staged.globals) };
+    let decl = &listens.decl;
+    assert_eq!((decl.name.as_str(), decl.value.as_slice(), decl.read_only), ("LISTENS", &[0, 80][..], true));
+    assert_eq!((seen.decl.name.as_str(), seen.decl.value.len(), seen.decl.read_only), ("SEEN", 16, false));
+    assert_eq!(seen.decl.value[..8], 1_u64.to_ne_bytes());
+    let (module, _) = bpfasm_dsl::module([staged.clone(), staged]);
+    assert_eq!(module.globals.len(), 2);
 }

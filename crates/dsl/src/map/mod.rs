@@ -27,7 +27,9 @@
 //! - A lookup gives an `Option`: it splits the path, and nothing can be read of an entry that may not be there. What it gives, a
 //!   [`MapRef`], stays good as long as the program runs, whatever happens to the packet.
 //! - Programs of one object that name the same static share the map. Its address tells it from others.
+//! - Global variables are [`Global`] and [`Constant`], statics with [`#[global]`](macro@crate::prelude::global).
 
+mod global;
 mod layout;
 mod lpm;
 mod reference;
@@ -35,7 +37,7 @@ mod stored;
 
 use std::marker::PhantomData;
 
-use bpfasm_codegen::ir::{Cond, HelperId, Loc, MapDecl, Op, Operand, Space, Width};
+use bpfasm_codegen::ir::{Cond, HelperId, MapDecl, Op, Operand, Space, Width};
 use bpfasm_object::kernel::MapType;
 
 use crate::context::HelperResult;
@@ -45,6 +47,7 @@ use crate::stage;
 use crate::uapi;
 use crate::value::{I64, Scalar, U32};
 
+pub use global::{Constant, Global};
 pub use layout::Layout;
 pub use lpm::{LpmKey, LpmKeyValue};
 pub use reference::{Atomic, Elements, MapRef, NoFields};
@@ -181,7 +184,6 @@ kinds! {
 /// The address of a map, which becomes one of those that the program uses.
 #[track_caller]
 fn address<M: Map>(map: &M) -> Operand {
-    let loc = Loc::from(core::panic::Location::caller());
     let identity = std::ptr::from_ref(map.head()).addr();
     let declare = || {
         let Head { name, max_entries, flags } = *map.head();
@@ -194,8 +196,7 @@ fn address<M: Map>(map: &M) -> Operand {
             flags,
         })
     };
-    let map = stage::with(|session| session.map(identity, &declare, loc));
-    stage::emit(Op::MapAddr(map))
+    stage::emit(Op::MapAddr(stage::map(identity, declare)))
 }
 
 /// Writes a value into the `nth` scratch slot, the bytes between its fields zeroed: the kernel reads all of them.
