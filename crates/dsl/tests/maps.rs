@@ -1,5 +1,7 @@
 //! Maps while staging: which ones a program names, what lies on the stack, how values look to user space.
 
+use std::net::Ipv6Addr;
+
 use bpfasm_codegen::ir::{DataType, Entity, Function, MapRef as Map, Op, Operand, Size, Space, Terminator};
 use bpfasm_dsl::map::{LpmKeyValue, Map as _, Stored};
 use bpfasm_dsl::prelude::*;
@@ -217,6 +219,7 @@ fn numbers_are_numbers_to_user_space() {
     there_and_back::<Be32>(u32::from(Ipv4Addr::new(10, 0, 0, 1)), &[10, 0, 0, 1]);
     there_and_back::<Be64>(1, &[0, 0, 0, 0, 0, 0, 0, 1]);
     there_and_back::<Mac>([1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5, 6]);
+    there_and_back::<Be128>(Ipv6Addr::LOCALHOST, &Ipv6Addr::LOCALHOST.octets());
     let prefix = LpmKeyValue { prefix_len: 8, data: 0x0a00_0000 };
     there_and_back::<LpmKey<Be32>>(prefix, &[&8_u32.to_ne_bytes()[..], &[10, 0, 0, 0]].concat());
 }

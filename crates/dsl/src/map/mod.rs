@@ -42,6 +42,7 @@ use bpfasm_object::kernel::MapType;
 
 use crate::context::HelperResult;
 use crate::header::{Bytes, Field};
+use crate::helper;
 use crate::join;
 use crate::stage;
 use crate::uapi;
@@ -219,7 +220,7 @@ fn lookup<M: Map>(map: &M, key: M::Key) -> Option<MapRef<M::Value>> {
 /// Looks up a key that lies on the stack.
 #[track_caller]
 fn lookup_at<V: Stored>(map: Operand, key: Operand) -> Option<MapRef<V>> {
-    let value = stage::call(HelperId::MAP_LOOKUP_ELEM, &[map, key]);
+    let value = helper::emit(HelperId::MAP_LOOKUP_ELEM, &[map, key]);
     let found = stage::fork(Cond::Ne, Width::W64, value, Operand::Const(0));
     found.then(|| MapRef::new(Bytes::new(Space::Map, value, 0)))
 }
@@ -232,7 +233,7 @@ fn lookup_or_insert<M: Map>(map: &M, key: M::Key, value: M::Value) -> Option<Map
     if found.is_none() {
         // Another CPU may be faster: then its value is found.
         let args = [map, key, spill(1, value), Operand::Const(uapi::BPF_NOEXIST)];
-        stage::call(HelperId::MAP_UPDATE_ELEM, &args);
+        helper::emit(HelperId::MAP_UPDATE_ELEM, &args);
         found = lookup_at(map, key);
     }
     join::merge_one(&scope, &mut found);
@@ -242,11 +243,11 @@ fn lookup_or_insert<M: Map>(map: &M, key: M::Key, value: M::Value) -> Option<Map
 #[track_caller]
 fn update<M: Map>(map: &M, key: M::Key, value: M::Value, flags: u64) -> HelperResult {
     let args = [address(map), spill(0, key), spill(1, value), Operand::Const(flags)];
-    I64::from_operand(stage::call(HelperId::MAP_UPDATE_ELEM, &args))
+    I64::from_operand(helper::emit(HelperId::MAP_UPDATE_ELEM, &args))
 }
 
 #[track_caller]
 fn delete<M: Map>(map: &M, key: M::Key) -> HelperResult {
     let args = [address(map), spill(0, key)];
-    I64::from_operand(stage::call(HelperId::MAP_DELETE_ELEM, &args))
+    I64::from_operand(helper::emit(HelperId::MAP_DELETE_ELEM, &args))
 }

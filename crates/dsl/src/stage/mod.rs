@@ -18,9 +18,7 @@ mod trace;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
-use bpfasm_codegen::ir::{
-    Args, Cond, Entity, GlobalDecl, GlobalRef, HelperId, Loc, MapDecl, MapRef, Op, Operand, StackSlot, Width,
-};
+use bpfasm_codegen::ir::{Cond, Entity, GlobalDecl, GlobalRef, Loc, MapDecl, MapRef, Op, Operand, StackSlot, Width};
 
 pub use error::{Mismatch, Place, StageError, StageErrorKind};
 pub use session::Scope;
@@ -105,12 +103,6 @@ fn no_session(caller: Loc) -> ! {
 pub(crate) fn emit(op: Op) -> Operand {
     let loc = Loc::from(core::panic::Location::caller());
     with(|session| session.emit(&op, loc))
-}
-
-/// Calls a helper.
-#[track_caller]
-pub(crate) fn call(helper: HelperId, args: &[Operand]) -> Operand {
-    emit(Op::Call { helper, args: Args::new(args) })
 }
 
 /// The number of the map whose static has this address; `declare` tells what it is, unless it has no name.
