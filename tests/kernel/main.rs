@@ -16,6 +16,7 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod maps;
 mod mine;
 mod nat;
 mod object;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        maps::cases,
         mine::cases,
         nat::cases,
         object::cases,
