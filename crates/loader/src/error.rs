@@ -169,6 +169,30 @@ pub enum Error {
         /// The kernel's refusal.
         source: netlink::Error,
     },
+    /// A device has no such qdisc.
+    #[error("{device} has no {qdisc} qdisc{}", instead(found.as_deref()))]
+    NoSuchQdisc {
+        /// The device.
+        device: String,
+        /// The kind or the handle of the qdisc.
+        qdisc: String,
+        /// The kind of the qdisc that is in its place.
+        found: Option<String>,
+    },
+    /// There is no such filter.
+    #[error("no filter {filter} ({source})")]
+    NoSuchFilter {
+        /// Where it was looked for.
+        filter: String,
+        /// The kernel's refusal.
+        source: netlink::Error,
+    },
+    /// There is a filter in that place.
+    #[error("there is a filter {filter}")]
+    FilterExists {
+        /// The place.
+        filter: String,
+    },
     /// A hook kept changing while it was being changed.
     #[error("{hook} kept changing while {doing}")]
     Raced {
@@ -241,6 +265,10 @@ fn not_cgroup2(path: &Path, version: Option<u8>, mounts: &[PathBuf]) -> String {
     }
 }
 
+fn instead(found: Option<&str>) -> String {
+    found.map_or_else(String::new, |kind| format!(", but an `{kind}` qdisc in its place"))
+}
+
 fn list(verb: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
 }
@@ -268,9 +296,12 @@ impl Error {
             | Error::CgroupGone { .. }
             | Error::NoSuchId { .. }
             | Error::NoSuchPin { .. }
+            | Error::NoSuchQdisc { .. }
+            | Error::NoSuchFilter { .. }
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
             | Error::QdiscTaken { .. }
+            | Error::FilterExists { .. }
             | Error::PriorityTaken { .. }
             | Error::ModeTaken { .. }
             | Error::Raced { .. }

@@ -51,7 +51,7 @@ pub use errno::Errno;
 pub use iterate::{btf_get_fd_by_id, link_get_fd_by_id, link_get_next_id, prog_get_fd_by_id, prog_get_next_id};
 pub use link::{LinkInfo, link_create_cgroup, link_create_tcx, link_detach, link_info, link_update};
 pub use map::{MapCreate, MapInfo, map_create, map_info};
-pub use namespace::{if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
+pub use namespace::{if_indextoname, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
 pub(crate) use netlink::NetlinkSocket;
 #[cfg(test)]
 pub(crate) use netlink::socket_pair;

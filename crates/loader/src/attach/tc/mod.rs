@@ -40,7 +40,7 @@ pub use attachment::Attachment;
 pub use entry::{Entry, Place};
 
 use self::attachment::Held;
-use crate::netlink::tc::Parent;
+use crate::netlink::tc::Handle;
 use crate::sys::{self, Errno};
 use crate::{Error, Program};
 
@@ -61,10 +61,12 @@ impl Direction {
         }
     }
 
-    const fn parent(self) -> Parent {
+    /// Where its filters hang in `clsact`.
+    #[must_use]
+    pub const fn parent(self) -> Handle {
         match self {
-            Direction::Ingress => Parent::Ingress,
-            Direction::Egress => Parent::Egress,
+            Direction::Ingress => Handle::INGRESS,
+            Direction::Egress => Handle::EGRESS,
         }
     }
 }
