@@ -147,6 +147,26 @@ pub enum Error {
         /// The existing attachment.
         existing: String,
     },
+    /// The very program is attached at the hook already.
+    #[error("program `{program}` is attached at {hook} already")]
+    ProgramAttached {
+        /// The program's name.
+        program: String,
+        /// The hook.
+        hook: String,
+    },
+    /// The program is not attached at the hook, or not by itself.
+    #[error("program `{program}` (id {id}) is not attached at {hook}{}", held_by(*by_link))]
+    ProgramNotAttached {
+        /// The program's name.
+        program: String,
+        /// The program's id.
+        id: u32,
+        /// The hook.
+        hook: String,
+        /// The link that holds it there.
+        by_link: Option<u32>,
+    },
     /// Another queueing discipline has the place of clsact.
     #[error("{device} has an `{kind}` qdisc, which takes the place of clsact: tc qdisc del dev {device} {kind}")]
     QdiscTaken {
@@ -269,6 +289,10 @@ fn instead(found: Option<&str>) -> String {
     found.map_or_else(String::new, |kind| format!(", but an `{kind}` qdisc in its place"))
 }
 
+fn held_by(link: Option<u32>) -> String {
+    link.map_or_else(String::new, |id| format!(" by itself, but by link {id}"))
+}
+
 fn list(verb: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
 }
@@ -296,12 +320,14 @@ impl Error {
             | Error::CgroupGone { .. }
             | Error::NoSuchId { .. }
             | Error::NoSuchPin { .. }
+            | Error::ProgramNotAttached { .. }
             | Error::NoSuchQdisc { .. }
             | Error::NoSuchFilter { .. }
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
             | Error::QdiscTaken { .. }
             | Error::FilterExists { .. }
+            | Error::ProgramAttached { .. }
             | Error::PriorityTaken { .. }
             | Error::ModeTaken { .. }
             | Error::Raced { .. }

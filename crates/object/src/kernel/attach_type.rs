@@ -133,6 +133,12 @@ impl AttachType {
         self.name().is_some_and(|name| name.starts_with("cgroup_"))
     }
 
+    /// Whether programs that are attached so belong to a control group: its hooks, and the LSM hooks of its processes.
+    #[must_use]
+    pub fn is_of_groups(self) -> bool {
+        self.is_cgroup() || self == AttachType::LSM_CGROUP
+    }
+
     /// The type of the programs that are attached so, where the table of section names has one.
     ///
     /// ```
