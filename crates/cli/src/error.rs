@@ -9,6 +9,7 @@ use bpfasm::object::elf::ReadError;
 
 use crate::build::{self, io_kind};
 use crate::invocation;
+use crate::words::WordError;
 
 /// Why a verb did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,61 @@ pub enum Error {
         /// Those that could be meant.
         have: Vec<String>,
     },
+    /// Words that make no command.
+    #[error(transparent)]
+    Words(#[from] WordError),
+    /// Another tool's words, used as its documentation does not say.
+    #[error("{line}: {reason}")]
+    WrongForm {
+        /// What was written.
+        line: String,
+        /// Why it is wrong.
+        reason: &'static str,
+        /// What is right.
+        right: String,
+    },
+    /// No program in the kernel is called so.
+    #[error("no program in the kernel has {what}")]
+    NoProgramCalled {
+        /// `name NAME` or `tag TAG`.
+        what: String,
+    },
+    /// More than one program in the kernel is called so.
+    #[error("which program? Those with {what} have the ids {}", numbers(ids))]
+    SeveralProgramsCalled {
+        /// `name NAME` or `tag TAG`.
+        what: String,
+        /// Their ids.
+        ids: Vec<u32>,
+    },
+    /// A section that no program lies in.
+    #[error("no program of {} lies in section `{section}`; there is {}", path.display(), list(have))]
+    NoSuchSection {
+        /// The input.
+        path: PathBuf,
+        /// The section asked for.
+        section: String,
+        /// The programs there are.
+        have: Vec<String>,
+    },
+    /// A program's name where a section's is wanted.
+    #[error("`{program}` is a program of {}, and no section: it lies in section `{section}`", path.display())]
+    SectionIsProgram {
+        /// The input.
+        path: PathBuf,
+        /// The program.
+        program: String,
+        /// Its section.
+        section: String,
+    },
+    /// A device has such a qdisc already.
+    #[error("{device} has a {kind} qdisc already")]
+    QdiscExists {
+        /// The device.
+        device: String,
+        /// The qdisc's kind.
+        kind: &'static str,
+    },
     /// Hooks that no one program can be attached to.
     #[error("{hook} takes another type of program than the first hook")]
     HooksDiffer {
@@ -121,6 +177,10 @@ fn list(names: &[String]) -> String {
     }
 }
 
+fn numbers(numbers: &[u32]) -> String {
+    list(&numbers.iter().map(u32::to_string).collect::<Vec<_>>())
+}
+
 impl Error {
     /// What kind of failure this is: the one source of the exit code.
     pub fn kind(&self) -> ErrorKind {
@@ -130,8 +190,15 @@ impl Error {
             Self::Build(error) => error.kind(),
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
-            Self::NoSuchProgram { .. } => ErrorKind::NotFound,
-            Self::DoesNotFit { .. }
+            Self::NoSuchProgram { .. } | Self::NoProgramCalled { .. } | Self::NoSuchSection { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::QdiscExists { .. } => ErrorKind::Conflict,
+            Self::Words(_)
+            | Self::WrongForm { .. }
+            | Self::SeveralProgramsCalled { .. }
+            | Self::SectionIsProgram { .. }
+            | Self::DoesNotFit { .. }
             | Self::NothingFits { .. }
             | Self::SeveralPrograms { .. }
             | Self::HooksDiffer { .. }
@@ -159,6 +226,11 @@ impl Error {
             Self::Build(error) => error.help(),
             Self::Bpfasm(bpfasm::Error::Load(error)) => load_help(error),
             Self::SeveralPrograms { .. } => vec!["name one with --program NAME".to_owned()],
+            Self::WrongForm { right, .. } => vec![right.clone()],
+            Self::SeveralProgramsCalled { .. } => vec!["name one by its id:  id N".to_owned()],
+            Self::SectionIsProgram { program, section, .. } => {
+                vec![format!("write `program {program}`, or `sec {section}` for the first program there")]
+            }
             Self::BinaryToTerminal => vec!["name a file with -o FILE".to_owned()],
             Self::NoSamples { .. } => vec!["give a packet with --packet HEX, or run the source, FILE.rs".to_owned()],
             _ => Vec::new(),
@@ -182,6 +254,10 @@ fn load_help(error: &loader::Error) -> Vec<String> {
         loader::Error::ModeTaken { .. } => {
             "link and multi go together, on groups above and below too; none and override want the group alone"
                 .to_owned()
+        }
+        loader::Error::NoSuchQdisc { device, qdisc, .. } if qdisc == "clsact" => {
+            let words = ["tc", "qdisc", "add", "dev", device, "clsact"].map(str::to_owned);
+            format!("to make one:  {}", invocation::privileged(&words))
         }
         loader::Error::Rejected { .. } => "`bpfasm check --log` shows the verifier's whole log".to_owned(),
         loader::Error::Unsupported { what, .. } if what.starts_with("tcx") => {

@@ -14,10 +14,10 @@ use crate::error::Error;
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// How a program file is to be built, where the verb is given one.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Staging {
     /// The newest instructions to use in building FILE.rs
-    #[arg(long, value_enum, default_value_t = Cpu::V3)]
+    #[arg(long, value_enum, default_value_t = Cpu::default())]
     pub cpu: Cpu,
     /// A value for a host argument of the program
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]

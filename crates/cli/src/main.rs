@@ -10,16 +10,22 @@ mod hold;
 mod hook;
 mod input;
 mod invocation;
+mod output;
+mod program_ref;
 mod report;
 mod table;
 mod text;
+mod words;
+mod wrong_form;
 
+use std::env;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use error::Error;
+use output::Output;
 
 /// Write, compile, check, run and attach BPF networking programs.
 #[derive(Debug, Parser)]
@@ -27,6 +33,8 @@ use error::Error;
 struct Cli {
     #[command(subcommand)]
     command: cmd::Command,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXIT_CODES: &str = "\
@@ -37,9 +45,8 @@ Example:
   bpfasm run programs/tc_drop.rs";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = cli.command.run(&mut out).and_then(|()| out.flush().map_err(Error::Output));
+    let done = run(&mut out).and_then(|()| out.flush().map_err(Error::Output));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our data has enough of it: that is no failure of ours.
@@ -51,6 +58,12 @@ fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+fn run(out: &mut impl Write) -> Result<(), Error> {
+    wrong_form::check(env::args().skip(1))?;
+    let cli = Cli::parse();
+    cli.command.run(cli.output, out)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::input::{Input, Staging};
+use crate::output::Output;
 use crate::report;
 use crate::table::Plain;
 
@@ -25,9 +26,6 @@ pub struct Args {
     /// The program to check [default: all]
     #[arg(long, value_name = "NAME")]
     program: Option<String>,
-    /// Print JSON
-    #[arg(short, long)]
-    json: bool,
     /// On a rejection, show the verifier's whole log
     #[arg(long)]
     log: bool,
@@ -73,7 +71,7 @@ impl Args {
     /// # Errors
     ///
     /// The input can't be had, or the kernel refuses it.
-    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
         let input = Input::open(&self.input, &self.staging)?;
         let functions = input.programs(self.program.as_deref())?;
         let loaded = input.load(&functions).inspect_err(|error| self.show_log(error))?;
@@ -81,9 +79,8 @@ impl Args {
         for function in functions {
             checked.push(Checked::new(function, &loaded.program(&function.name)?.info()?));
         }
-        if self.json {
-            serde_json::to_writer(&mut *out, &checked).map_err(|error| Error::Output(error.into()))?;
-            return writeln!(out).map_err(Error::Output);
+        if output.is_json() {
+            return output.print(&checked, out);
         }
         writeln!(out, "{}", table(&checked)).map_err(Error::Output)
     }

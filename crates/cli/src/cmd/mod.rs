@@ -2,11 +2,13 @@
 
 mod attach;
 mod build;
+mod cgroup;
 mod check;
 mod completions;
 mod detach;
 mod disasm;
 mod run;
+mod tc;
 
 use std::io::Write;
 
@@ -14,6 +16,7 @@ use clap::Subcommand;
 
 use crate::build::{STAGE, stage};
 use crate::error::Error;
+use crate::output::Output;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -24,6 +27,8 @@ pub enum Command {
     Disasm(disasm::Args),
     Attach(attach::Args),
     Detach(detach::Args),
+    Cgroup(cgroup::Args),
+    Tc(tc::Args),
     Completions(completions::Args),
     /// Builds for a process that runs under sudo.
     #[command(name = STAGE, hide = true)]
@@ -39,14 +44,16 @@ impl Command {
     /// # Errors
     ///
     /// Whatever kept it from being done.
-    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
         match self {
             Self::Build(args) => args.run(out),
             Self::Run(args) => args.run(out),
-            Self::Check(args) => args.run(out),
-            Self::Disasm(args) => args.run(out),
+            Self::Check(args) => args.run(output, out),
+            Self::Disasm(args) => args.run(output, out),
             Self::Attach(args) => args.run(),
             Self::Detach(args) => args.run(),
+            Self::Cgroup(args) => args.run(output, out),
+            Self::Tc(args) => args.run(output, out),
             Self::Completions(args) => args.run(out),
             Self::Stage { request } => Ok(stage(&request, out)?),
         }

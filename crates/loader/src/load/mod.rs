@@ -13,6 +13,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use bpfasm_isa::Endian;
+use bpfasm_object::kernel::{self, SectionKind};
 use bpfasm_object::{Function, FunctionIx, Object, relocate};
 
 pub use map::Map;
@@ -39,6 +40,7 @@ pub fn load(object: &Object) -> Result<Loaded, Error> {
 pub struct LoadOptions {
     log_level: u32,
     programs: Vec<String>,
+    assumed_section: Option<String>,
 }
 
 impl LoadOptions {
@@ -63,6 +65,14 @@ impl LoadOptions {
         self
     }
 
+    /// Loads programs in sections whose names tell no type as if they were in this one. Who attaches filters by the
+    /// names of sections calls these as he likes.
+    #[must_use]
+    pub fn assume_section(mut self, section: &str) -> LoadOptions {
+        self.assumed_section = Some(section.to_owned());
+        self
+    }
+
     /// Loads programs of an object, and all of its maps.
     ///
     /// # Errors
@@ -83,10 +93,21 @@ impl LoadOptions {
         for index in chosen {
             let image = relocate::image(&object, &kernel_btf, index).map_err(malformed_by)?;
             let function = object.function(index).ok_or_else(|| malformed("a program that is no function"))?;
-            let job = program::Job { function, object: &object, license: &license, btf: btf.as_ref(), maps: &maps };
+            let kind = self.kind(function)?;
+            let job =
+                program::Job { function, kind, object: &object, license: &license, btf: btf.as_ref(), maps: &maps };
             programs.push(job.load(image, self.log_level)?);
         }
         Ok(Loaded { programs, maps })
+    }
+
+    /// What a program's section tells of it.
+    fn kind(&self, function: &Function) -> Result<&'static SectionKind, Error> {
+        let assumed = || self.assumed_section.as_deref().and_then(kernel::section);
+        function
+            .section_kind()
+            .or_else(assumed)
+            .ok_or_else(|| Error::UnknownSection { program: function.name.clone(), section: function.section.clone() })
     }
 
     fn choose(&self, object: &Object) -> Result<Vec<FunctionIx>, Error> {

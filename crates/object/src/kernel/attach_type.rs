@@ -97,6 +97,16 @@ macro_rules! cgroup_words {
                 name => AttachType::from_name(name).filter(|known| known.is_cgroup()),
             }
         }
+
+        /// The same, also under the beginning of an older word that no other older word begins with: `ing` is
+        /// `ingress`.
+        #[must_use]
+        pub fn from_cgroup_abbreviation(word: &str) -> Option<AttachType> {
+            let known = [$(($word, AttachType::$constant)),*];
+            let mut meant = known.iter().filter(|(whole, _)| !word.is_empty() && whole.starts_with(word));
+            let abbreviated = meant.next().filter(|_| meant.next().is_none()).map(|(_, known)| *known);
+            AttachType::from_cgroup_word(word).or(abbreviated)
+        }
     };
 }
 
@@ -155,6 +165,22 @@ impl AttachType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_older_word_may_be_cut_short_where_it_is_clear() {
+        let rows = [
+            ("ing", Some(AttachType::CGROUP_INET_INGRESS)),
+            ("sock_c", Some(AttachType::CGROUP_INET_SOCK_CREATE)),
+            ("connect4", Some(AttachType::CGROUP_INET4_CONNECT)),
+            ("connect", None),
+            ("s", None),
+            ("", None),
+            ("cgroup_inet_ing", None),
+        ];
+        for (word, expected) in rows {
+            assert_eq!(AttachType::from_cgroup_abbreviation(word), expected, "{word}");
+        }
+    }
 
     #[test]
     fn every_hook_of_control_groups_has_a_program_type() {
