@@ -86,18 +86,18 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Servers of a group, on loopback.
-struct Servers([TcpListener; 2]);
+pub(crate) struct Servers([TcpListener; 2]);
 
 impl Servers {
     #[track_caller]
-    fn start(sandbox: &Sandbox) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox) -> Self {
         link::set_up("lo", &[]).unwrap();
         let listen = |port| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         Servers(inside(sandbox.cgroup(), || [BLOCKED, FREE].map(listen)))
     }
 
     /// Which of the two can be connected to.
-    fn reachable(&self) -> [bool; 2] {
+    pub(crate) fn reachable(&self) -> [bool; 2] {
         let connects = |server: &TcpListener| TcpStream::connect_timeout(&server.local_addr().unwrap(), SOON).is_ok();
         self.0.each_ref().map(connects)
     }
@@ -120,7 +120,7 @@ fn detach(group: &Path) -> Command {
 }
 
 /// The object of the program under test.
-fn object(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn object(sandbox: &Sandbox) -> PathBuf {
     let file = sandbox.scratch().join("cgroup_ingress.o");
     fs::write(&file, elf::write(&cgroup_ingress.compile().unwrap()).unwrap()).unwrap();
     file
@@ -128,7 +128,7 @@ fn object(sandbox: &Sandbox) -> PathBuf {
 
 /// What is attached to a group, by bpftool's word: program ids and how.
 #[track_caller]
-fn attached(group: &Path) -> Vec<(u32, String)> {
+pub(crate) fn attached(group: &Path) -> Vec<(u32, String)> {
     let shown = succeed(command!("bpftool", "-j", "cgroup", "show").arg(group));
     // With nothing attached, bpftool prints nothing.
     let shown = if shown.stdout.trim().is_empty() { Value::Array(Vec::new()) } else { shown.json() };

@@ -8,6 +8,7 @@
 mod attach;
 mod baseline;
 mod cgroup;
+mod cgroup_noun;
 mod context;
 mod corpus;
 mod fixture;
@@ -21,6 +22,7 @@ mod object;
 mod random;
 mod refused;
 mod run;
+mod tc_noun;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         baseline::cases,
         attach::cases,
         cgroup::cases,
+        cgroup_noun::cases,
         context::cases,
         corpus::cases,
         foreign::cases,
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         random::cases,
         refused::cases,
         run::cases,
+        tc_noun::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

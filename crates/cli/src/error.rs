@@ -88,6 +88,8 @@ pub enum Error {
     SeveralPrograms {
         /// Those that could be meant.
         have: Vec<String>,
+        /// The word that one is named with.
+        word: &'static str,
     },
     /// Words that make no command.
     #[error(transparent)]
@@ -135,6 +137,12 @@ pub enum Error {
         program: String,
         /// Its section.
         section: String,
+    },
+    /// A filter has no clsact qdisc to hang in.
+    #[error("{device} has no clsact qdisc")]
+    WantsClsact {
+        /// The device.
+        device: String,
     },
     /// A device has such a qdisc already.
     #[error("{device} has a {kind} qdisc already")]
@@ -190,9 +198,10 @@ impl Error {
             Self::Build(error) => error.kind(),
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
-            Self::NoSuchProgram { .. } | Self::NoProgramCalled { .. } | Self::NoSuchSection { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchProgram { .. }
+            | Self::NoProgramCalled { .. }
+            | Self::NoSuchSection { .. }
+            | Self::WantsClsact { .. } => ErrorKind::NotFound,
             Self::QdiscExists { .. } => ErrorKind::Conflict,
             Self::Words(_)
             | Self::WrongForm { .. }
@@ -204,6 +213,15 @@ impl Error {
             | Self::HooksDiffer { .. }
             | Self::NoSamples { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
+        }
+    }
+
+    /// The same where the command line is in words of tc or bpftool.
+    #[must_use]
+    pub fn in_words(self) -> Self {
+        match self {
+            Self::SeveralPrograms { have, .. } => Self::SeveralPrograms { have, word: "program" },
+            other => other,
         }
     }
 
@@ -225,7 +243,11 @@ impl Error {
         match self {
             Self::Build(error) => error.help(),
             Self::Bpfasm(bpfasm::Error::Load(error)) => load_help(error),
-            Self::SeveralPrograms { .. } => vec!["name one with --program NAME".to_owned()],
+            Self::SeveralPrograms { word, .. } => vec![format!("name one with {word} NAME")],
+            Self::WantsClsact { device } => {
+                let words = ["tc", "qdisc", "add", "dev", device, "clsact"].map(str::to_owned);
+                vec![format!("to make one:  {}", invocation::privileged(&words))]
+            }
             Self::WrongForm { right, .. } => vec![right.clone()],
             Self::SeveralProgramsCalled { .. } => vec!["name one by its id:  id N".to_owned()],
             Self::SectionIsProgram { program, section, .. } => {
@@ -254,10 +276,6 @@ fn load_help(error: &loader::Error) -> Vec<String> {
         loader::Error::ModeTaken { .. } => {
             "link and multi go together, on groups above and below too; none and override want the group alone"
                 .to_owned()
-        }
-        loader::Error::NoSuchQdisc { device, qdisc, .. } if qdisc == "clsact" => {
-            let words = ["tc", "qdisc", "add", "dev", device, "clsact"].map(str::to_owned);
-            format!("to make one:  {}", invocation::privileged(&words))
         }
         loader::Error::Rejected { .. } => "`bpfasm check --log` shows the verifier's whole log".to_owned(),
         loader::Error::Unsupported { what, .. } if what.starts_with("tcx") => {

@@ -92,7 +92,10 @@ impl Input {
                 match fitting[..] {
                     [only] => Ok(only),
                     [] => Err(Error::NothingFits { path: self.path.clone(), what, have: self.descriptions() }),
-                    [..] => Err(Error::SeveralPrograms { have: fitting.into_iter().map(describe).collect() }),
+                    [..] => {
+                        let have = fitting.into_iter().map(describe).collect();
+                        Err(Error::SeveralPrograms { have, word: "--program" })
+                    }
                 }
             }
         }

@@ -90,6 +90,12 @@ mod tests {
             .collect()
     }
 
+    /// All verbs, those of nouns included.
+    fn verbs(command: &Command) -> Vec<&Command> {
+        let shown = |verb: &&Command| !verb.is_hide_set() && verb.get_name() != "help";
+        command.get_subcommands().filter(shown).flat_map(|verb| [vec![verb], verbs(verb)].concat()).collect()
+    }
+
     #[test]
     fn arguments_are_consistent() {
         Cli::command().debug_assert();
@@ -99,7 +105,7 @@ mod tests {
     fn every_verb_has_examples_and_each_is_a_command_line_that_is_taken() {
         let mut cli = Cli::command();
         cli.build();
-        for verb in cli.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        for verb in verbs(&cli) {
             let examples = examples(verb);
             assert!(!examples.is_empty(), "{}", verb.get_name());
             for example in examples {

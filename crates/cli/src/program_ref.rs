@@ -100,7 +100,7 @@ impl ProgramRef {
             Self::Name(_) | Self::Tag(_) => Opened::There(Program::from_id(self.find()?)?),
             Self::File { path, program } => {
                 let input = Input::open(path, &Staging::default())?;
-                let function = input.pick(program.as_deref(), what, fits)?;
+                let function = input.pick(program.as_deref(), what, fits).map_err(Error::in_words)?;
                 Opened::Loaded(input.load(&[function])?, function.name.clone())
             }
         })

@@ -250,7 +250,7 @@ impl Device {
                     return error;
                 }
                 let hook = self.words(address);
-                if let Some((kind, protocol)) = other_holder(connection, address) {
+                if let Some((kind, protocol)) = filter::other_holder(connection, address) {
                     return Error::PriorityTaken { hook, priority: address.priority, kind, protocol, source };
                 }
                 match source.errno() {
@@ -301,14 +301,6 @@ impl Device {
 enum Access {
     List,
     Change,
-}
-
-/// The kind and protocol of the filters that have the priority, if they are of another kind or protocol.
-fn other_holder(connection: &mut Connection, address: &FilterAddress) -> Option<(String, u16)> {
-    let any = FilterAddress { protocol: 0, handle: 0, ..*address };
-    let holder = filter::list(connection, &any, Some(address.chain)).ok()?.into_iter().next()?;
-    let differs = holder.kind != "bpf" || holder.address.protocol != address.protocol;
-    (address.priority != 0 && differs).then_some((holder.kind, holder.address.protocol))
 }
 
 /// Where the filter is on its device, in iproute2's words: `ingress prio 10 handle 0x1`.

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 
-use bpfasm::loader::tc::{BpfFilter, Device, Put};
-use bpfasm::loader::{LoadOptions, Program};
+use bpfasm::loader::tc::{BpfFilter, Device, FilterQdisc, Put};
+use bpfasm::loader::{self, LoadOptions, Program};
 use bpfasm::object::Function;
 use bpfasm::object::kernel::ProgramType;
 
@@ -35,10 +35,11 @@ impl Bpf {
         }
         let filter = BpfFilter::new(&name).direct_action(self.direct_action).hardware(self.hardware);
         let filter = self.class.into_iter().fold(filter, BpfFilter::class);
-        let made = device.put_filter(&place.address(), &filter, opened.program()?, put)?;
+        let made = device.put_filter(&place.address(), &filter, opened.program()?, put).map_err(explain)?;
         let words = format!("tc filter del dev {} {made} bpf", device.name());
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        report::say(format_args!("undo:  {}", invocation::privileged(&words)));
+        let what = if put == Put::Add { "undo" } else { "to delete it" };
+        report::say(format_args!("{what}:  {}", invocation::privileged(&words)));
         Ok(())
     }
 }
@@ -102,6 +103,16 @@ impl Source {
     }
 }
 
+/// An error of putting a filter, with what is to be done first.
+fn explain(error: loader::Error) -> Error {
+    match error {
+        loader::Error::NoSuchQdisc { device, qdisc, found: None } if qdisc == FilterQdisc::Clsact.kind() => {
+            Error::WantsClsact { device }
+        }
+        error => error.into(),
+    }
+}
+
 /// A file's name without its folder.
 fn base(path: &Path) -> String {
     path.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned()
@@ -110,7 +121,7 @@ fn base(path: &Path) -> String {
 /// The program that is meant: the one named, the first in the section named, or the only one that fits.
 fn pick<'a>(input: &'a Input, section: Option<&str>, program: Option<&str>) -> Result<&'a Function, Error> {
     let fits = |function: &Function| program_type(function).is_none_or(|known| known == ProgramType::SCHED_CLS);
-    let Some(section) = section else { return input.pick(program, "tc program", fits) };
+    let Some(section) = section else { return input.pick(program, "tc program", fits).map_err(Error::in_words) };
     let is_there = |function: &Function| function.section == section;
     match (input.object.programs().find(|function| is_there(function)), program) {
         (None, _) => Err(no_such_section(input, section)),

@@ -20,13 +20,17 @@ use crate::words::{WordError, Words, begins, unexpected};
 /// Words may be cut short as tc takes them: `bpfasm tc f s dev eth0 ingress`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-qdisc  { add | replace | del } dev DEV clsact
-qdisc  [ show ] [ dev DEV ] [ clsact | root | parent ID | handle ID ]
-filter { add | change | replace } dev DEV WHERE [ prio N ] [ handle N ] [ protocol P ] [ chain N ]
-       bpf [ da ] { obj FILE.rs|OBJ [ sec SECTION ] [ program NAME ] | pinned PATH } [ classid ID ] [ skip_hw | skip_sw ]
-filter del dev DEV WHERE [ prio N ] [ handle N ] [ protocol P ] [ chain N ] [ KIND ]
-filter [ show ] dev DEV [ WHERE ] [ prio N ] [ protocol P ] [ chain N ]
-WHERE: ingress | egress | root | parent ID           Before all: -j (JSON), -p (JSON, indented), -d (details)
+qdisc { add | replace | del } dev DEV clsact
+qdisc [ show ] [ dev DEV ] [ clsact | root | parent ID | handle ID ]
+filter { add | change | replace } dev DEV WHERE [ WHICH ] bpf [ da ]
+       { obj FILE.rs|OBJ [ sec SECTION ] [ program NAME ] | pinned PATH }
+       [ classid ID ] [ skip_hw | skip_sw ]
+filter del dev DEV WHERE [ WHICH ] [ KIND ]
+filter show dev DEV [ WHERE ] [ WHICH ]
+
+WHERE: ingress | egress | root | parent ID
+WHICH: prio N, handle N, protocol P, chain N
+In front of all: -j (JSON), -p (JSON, indented), -d (details)
 
 Examples:
   sudo bpfasm tc qdisc add dev eth0 clsact
@@ -34,7 +38,7 @@ Examples:
   sudo bpfasm tc -j filter show dev eth0 ingress
   sudo bpfasm tc filter del dev eth0 ingress prio 49152 handle 0x1 bpf")]
 pub struct Args {
-    /// As below
+    /// What to do, in iproute2's words, as below
     #[arg(value_name = "WORD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }

@@ -21,10 +21,8 @@ pub struct Known {
 /// A filter, with tc's keys.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    root: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<String>,
+    #[serde(flatten)]
+    parent: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +32,16 @@ pub struct Row {
     chain: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<Options>,
+}
+
+/// Where a filter hangs: three places have keys of their own.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum At {
+    Root(bool),
+    Ingress(bool),
+    Egress(bool),
+    Parent(String),
 }
 
 /// What a filter does.
@@ -145,10 +153,8 @@ impl Row {
     /// What there is to say of a filter.
     pub fn new(filter: &Filter, known: Known) -> Self {
         let address = &filter.address;
-        let parent = Some(address.parent).filter(|_| !known.parent);
         Self {
-            root: parent == Some(Handle::ROOT),
-            parent: parent.filter(|&parent| parent != Handle::ROOT).map(|parent| parent.to_string()),
+            parent: (!known.parent).then(|| At::new(address.parent)),
             protocol: Some(address.protocol)
                 .filter(|&protocol| !known.protocol && protocol != 0)
                 .map(|protocol| Protocol(protocol).to_string()),
@@ -165,8 +171,7 @@ impl Row {
     /// tc's line, which ends in a blank; with actions, its lines.
     pub fn text(&self) -> String {
         let mut line = "filter ".to_owned();
-        line += if self.root { "root " } else { "" };
-        line.extend(self.parent.iter().map(|parent| format!("parent {parent} ")));
+        line.extend(self.parent.iter().map(At::text));
         line.extend(self.protocol.iter().map(|protocol| format!("protocol {protocol} ")));
         line.extend(self.pref.map(|pref| format!("pref {pref} ")));
         line += &self.kind;
@@ -182,6 +187,26 @@ impl Row {
             }
         }
         line
+    }
+}
+
+impl At {
+    fn new(parent: Handle) -> Self {
+        match parent {
+            Handle::ROOT => Self::Root(true),
+            Handle::INGRESS => Self::Ingress(true),
+            Handle::EGRESS => Self::Egress(true),
+            parent => Self::Parent(parent.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Root(_) => "root ".to_owned(),
+            Self::Ingress(_) => "ingress ".to_owned(),
+            Self::Egress(_) => "egress ".to_owned(),
+            Self::Parent(parent) => format!("parent {parent} "),
+        }
     }
 }
 
@@ -345,7 +370,6 @@ mod tests {
 
     fn row(options: Option<Options>) -> Row {
         Row {
-            root: false,
             parent: None,
             protocol: Some("all".to_owned()),
             pref: Some(10),
@@ -363,6 +387,20 @@ mod tests {
     fn a_priority_has_a_row_of_its_own() {
         assert_eq!(row(None).text(), "filter protocol all pref 10 bpf chain 0 ");
         assert_eq!(json(&row(None)), serde_json::json!({"protocol": "all", "pref": 10, "kind": "bpf", "chain": 0}));
+    }
+
+    #[test]
+    fn a_place_that_was_not_asked_for_is_told() {
+        let rows = [
+            (Handle::INGRESS, "filter ingress ", r#"{"ingress":true,"#),
+            (Handle::ROOT, "filter root ", r#"{"root":true,"#),
+            (Handle(0x10000), "filter parent 1: ", r#"{"parent":"1:","#),
+        ];
+        for (parent, text, json) in rows {
+            let row = Row { parent: Some(At::new(parent)), ..row(None) };
+            assert!(row.text().starts_with(text), "{}", row.text());
+            assert!(serde_json::to_string(&row).unwrap().starts_with(json));
+        }
     }
 
     #[test]

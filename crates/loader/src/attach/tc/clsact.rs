@@ -78,38 +78,33 @@ fn entry(filter: Filter) -> Entry {
     }
 }
 
-/// Adds a filter to those listed, and the qdisc if it is missing.
+/// Adds a filter, and the qdisc if it is missing.
 pub(super) fn add(
     mut connection: Connection,
     (program, program_id): (&Program, u32),
     hook: &Hook,
     priority: u16,
-    listed: &[Entry],
 ) -> Result<Held, Error> {
     match qdisc::ensure(&mut connection, hook.ifindex, FilterQdisc::Clsact) {
         Ok(Made::Created | Made::Present) => {}
         Ok(Made::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
-        Err(source) => return Err(explain_add(hook, priority, listed, source)),
+        Err(source) => return Err(explain_add(hook, priority, source)),
     }
     let address = FilterAddress { priority, protocol: ETH_P_ALL, ..any(hook) };
     put(connection, (program, program_id), hook, &address, Put::Add)
-        .map_err(|source| explain_add(hook, priority, listed, source))
+        .map_err(|source| explain_add(hook, priority, source))
 }
 
-fn explain_add(hook: &Hook, priority: u16, listed: &[Entry], source: netlink::Error) -> Error {
-    // A priority belongs to one kind of filter and one protocol.
-    let other = listed.iter().find_map(|entry| match &entry.place {
-        Place::Clsact { priority: at, protocol, kind, .. } if *at == priority => {
-            (kind != "bpf" || *protocol != ETH_P_ALL).then(|| (kind.clone(), *protocol))
-        }
-        _ => None,
-    });
-    match (source.errno(), other) {
-        (Some(Errno::EINVAL), Some((kind, protocol))) => {
-            Error::PriorityTaken { hook: hook.to_string(), priority, kind, protocol, source }
-        }
+fn explain_add(hook: &Hook, priority: u16, source: netlink::Error) -> Error {
+    let address = FilterAddress { priority, protocol: ETH_P_ALL, ..any(hook) };
+    let other = || filter::other_holder(&mut connect().ok()?, &address);
+    match source.errno() {
+        Some(Errno::EINVAL) => match other() {
+            Some((kind, protocol)) => Error::PriorityTaken { hook: hook.to_string(), priority, kind, protocol, source },
+            None => explain(hook, Action::CHANGE_FILTERS, source),
+        },
         // The kernel knows no such qdisc, or no such classifier.
-        (Some(Errno::ENOENT | Errno::EOPNOTSUPP), _) => {
+        Some(Errno::ENOENT | Errno::EOPNOTSUPP) => {
             Error::Unsupported { what: format!("clsact filters ({source})"), since: None }
         }
         _ => explain(hook, Action::CHANGE_FILTERS, source),

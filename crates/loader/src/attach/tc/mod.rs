@@ -280,7 +280,7 @@ fn attach_once(
         (None, Some(revision)) if options.mode != Mode::Clsact => tcx::add(program, hook, revision)?,
         (None, _) => {
             let priority = options.priority.unwrap_or(DEFAULT_PRIORITY);
-            Some(clsact::add(connection, (program, program_id), hook, priority, &filters)?)
+            Some(clsact::add(connection, (program, program_id), hook, priority)?)
         }
     };
     let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());

@@ -248,6 +248,15 @@ pub(crate) fn list(
     Ok(connection.dump(&request)?.iter().filter_map(filter).collect())
 }
 
+/// The kind and protocol of the filters that have an address's priority, if a `bpf` filter for its protocol cannot join
+/// them: a priority belongs to one kind of filter and one protocol.
+pub(crate) fn other_holder(connection: &mut Connection, address: &FilterAddress) -> Option<(String, u16)> {
+    let all = FilterAddress { protocol: 0, handle: 0, ..*address };
+    let holder = list(connection, &all, Some(address.chain)).ok()?.into_iter().next()?;
+    let differs = holder.kind != TcFilterBpf::KIND || holder.address.protocol != address.protocol;
+    (address.priority != 0 && differs).then_some((holder.kind, holder.address.protocol))
+}
+
 /// Reads a filter of a dump or an echo. `None` for other messages.
 fn filter(reply: &Reply) -> Option<Filter> {
     if reply.message_type != RTM_NEWTFILTER {
