@@ -242,13 +242,13 @@ fn what_makes_no_command(sandbox: &Sandbox) {
     let rows: [(&str, String, i32, &[&str]); 10] = [
         ("attach", format!("sideways {pinned}"), 2, &["`sideways` is no hook of control groups"]),
         ("attach", "ingress".to_owned(), 2, &["required"]),
-        ("attach", "ingress pinned".to_owned(), 2, &["a path in a bpffs is missing after `pinned`"]),
-        ("attach", format!("ingress {pinned} many"), 2, &["`many` is not expected here, but multi, override"]),
+        ("attach", "ingress pinned".to_owned(), 2, &["pinned is missing", "it is written"]),
+        ("attach", format!("ingress {pinned} many"), 2, &["`many` is not multi or override"]),
         ("attach", "ingress id 4294967295".to_owned(), 7, &["no program with id 4294967295"]),
-        ("attach", "ingress name nobody".to_owned(), 7, &["no program in the kernel has name nobody"]),
+        ("attach", "ingress name nobody".to_owned(), 7, &["no program with name `nobody`"]),
         ("attach", format!("connect4 {pinned}"), 2, &["cgroup_inet4_connect takes cgroup_sock_addr only"]),
         ("attach", format!("egress {file}"), 2, &["pass (cgroup_skb/ingress)"]),
-        ("detach", format!("ingress {file}"), 2, &["what names a program in the kernel"]),
+        ("detach", format!("ingress {file}"), 2, &["is not id, pinned, tag or name"]),
         ("show", "affected".to_owned(), 2, &["the only word here is `effective`"]),
     ];
     for (verb, line, code, says) in rows {

@@ -8,8 +8,10 @@ use bpfasm::loader::{self, VerifierLog};
 use bpfasm::object::elf::ReadError;
 
 use crate::build::{self, io_kind};
+use crate::hex::Digits;
 use crate::invocation;
-use crate::words::WordError;
+use crate::show::joined;
+use crate::words::Handle;
 
 /// Why a verb did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -91,9 +93,6 @@ pub enum Error {
         /// The word that one is named with.
         word: &'static str,
     },
-    /// Words that make no command.
-    #[error(transparent)]
-    Words(#[from] WordError),
     /// Another tool's words, used as its documentation does not say.
     #[error("{line}: {reason}")]
     WrongForm {
@@ -103,20 +102,6 @@ pub enum Error {
         reason: &'static str,
         /// What is right.
         right: String,
-    },
-    /// No program in the kernel is called so.
-    #[error("no program in the kernel has {what}")]
-    NoProgramCalled {
-        /// `name NAME` or `tag TAG`.
-        what: String,
-    },
-    /// More than one program in the kernel is called so.
-    #[error("which program? Those with {what} have the ids {}", numbers(ids))]
-    SeveralProgramsCalled {
-        /// `name NAME` or `tag TAG`.
-        what: String,
-        /// Their ids.
-        ids: Vec<u32>,
     },
     /// A section that no program lies in.
     #[error("no program of {} lies in section `{section}`; there is {}", path.display(), list(have))]
@@ -172,9 +157,41 @@ pub enum Error {
         /// Of how many.
         total: usize,
     },
+    /// Words that are not what a verb takes.
+    #[error("{problem}")]
+    Words {
+        /// What is wrong with them.
+        problem: String,
+        /// How they are written.
+        usage: &'static str,
+    },
+    /// Nothing in the kernel is named so.
+    #[error("no {what} {}", handle_words(handle))]
+    NothingNamed {
+        /// `program` or the like.
+        what: &'static str,
+        /// How it was named.
+        handle: Handle,
+    },
+    /// Several things in the kernel are named so.
+    #[error("which one? There are those with id {}", joined(ids))]
+    SeveralNamed {
+        /// Their ids.
+        ids: Vec<u32>,
+    },
     /// An object's bytes would go to a terminal.
     #[error("an object's bytes make no sense on a terminal")]
     BinaryToTerminal,
+}
+
+/// How something was named, for a sentence.
+fn handle_words(handle: &Handle) -> String {
+    match handle {
+        Handle::Id(id) => format!("with id {id}"),
+        Handle::Pinned(path) => format!("is pinned at {}", path.display()),
+        Handle::Tag(tag) => format!("with tag {}", Digits(tag)),
+        Handle::Name(name) => format!("with name `{name}`"),
+    }
 }
 
 /// Names joined for a sentence.
@@ -183,10 +200,6 @@ fn list(names: &[String]) -> String {
         [] => "none".to_owned(),
         names => names.join(", "),
     }
-}
-
-fn numbers(numbers: &[u32]) -> String {
-    list(&numbers.iter().map(u32::to_string).collect::<Vec<_>>())
 }
 
 impl Error {
@@ -199,19 +212,19 @@ impl Error {
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
             Self::NoSuchProgram { .. }
-            | Self::NoProgramCalled { .. }
+            | Self::NothingNamed { .. }
             | Self::NoSuchSection { .. }
             | Self::WantsClsact { .. } => ErrorKind::NotFound,
             Self::QdiscExists { .. } => ErrorKind::Conflict,
-            Self::Words(_)
-            | Self::WrongForm { .. }
-            | Self::SeveralProgramsCalled { .. }
+            Self::WrongForm { .. }
             | Self::SectionIsProgram { .. }
             | Self::DoesNotFit { .. }
             | Self::NothingFits { .. }
             | Self::SeveralPrograms { .. }
             | Self::HooksDiffer { .. }
             | Self::NoSamples { .. }
+            | Self::Words { .. }
+            | Self::SeveralNamed { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
         }
     }
@@ -249,10 +262,11 @@ impl Error {
                 vec![format!("to make one:  {}", invocation::privileged(&words))]
             }
             Self::WrongForm { right, .. } => vec![right.clone()],
-            Self::SeveralProgramsCalled { .. } => vec!["name one by its id:  id N".to_owned()],
             Self::SectionIsProgram { program, section, .. } => {
                 vec![format!("write `program {program}`, or `sec {section}` for the first program there")]
             }
+            Self::Words { usage, .. } => vec![format!("it is written  {usage}")],
+            Self::SeveralNamed { .. } => vec!["name one with id N".to_owned()],
             Self::BinaryToTerminal => vec!["name a file with -o FILE".to_owned()],
             Self::NoSamples { .. } => vec!["give a packet with --packet HEX, or run the source, FILE.rs".to_owned()],
             _ => Vec::new(),

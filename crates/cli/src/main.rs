@@ -10,22 +10,24 @@ mod hold;
 mod hook;
 mod input;
 mod invocation;
+mod opened;
 mod output;
-mod program_ref;
 mod report;
+mod show;
 mod table;
 mod text;
+mod value;
 mod words;
 mod wrong_form;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use error::Error;
-use output::Output;
 
 /// Write, compile, check, run and attach BPF networking programs.
 #[derive(Debug, Parser)]
@@ -33,25 +35,31 @@ use output::Output;
 struct Cli {
     #[command(subcommand)]
     command: cmd::Command,
-    #[command(flatten)]
-    output: Output,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 rejected by a verifier, 4 not permitted,
             5 the kernel lacks it, 6 malformed input, 7 not found, 8 conflict
 
+Commands that read take -j, --json and -p, --pretty, also in front: bpfasm -j prog show.
+
 Example:
   bpfasm run programs/tc_drop.rs";
 
 fn main() -> ExitCode {
+    let words = output::options_last(env::args_os().collect());
+    let json = output::asks_for_json(&words);
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = run(&mut out).and_then(|()| out.flush().map_err(Error::Output));
+    let done = run(words, &mut out).and_then(|()| out.flush().map_err(Error::Output));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our data has enough of it: that is no failure of ours.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
+            if json {
+                // As bpftool does; that it can't be written is no second failure.
+                let _ = writeln!(out, "{}", serde_json::json!({ "error": error.to_string() }));
+            }
             // What was found out before the failure is data all the same.
             let _ = out.flush();
             report::error(&error);
@@ -60,10 +68,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(out: &mut impl Write) -> Result<(), Error> {
-    wrong_form::check(env::args().skip(1))?;
-    let cli = Cli::parse();
-    cli.command.run(cli.output, out)
+fn run(words: Vec<OsString>, out: &mut impl Write) -> Result<(), Error> {
+    wrong_form::check(&words)?;
+    Cli::parse_from(words).command.run(out)
 }
 
 #[cfg(test)]
@@ -90,15 +97,15 @@ mod tests {
             .collect()
     }
 
-    /// All verbs, those of nouns included.
-    fn verbs(command: &Command) -> Vec<&Command> {
-        let shown = |verb: &&Command| !verb.is_hide_set() && verb.get_name() != "help";
-        command.get_subcommands().filter(shown).flat_map(|verb| [vec![verb], verbs(verb)].concat()).collect()
-    }
-
     #[test]
     fn arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// A command's verbs, and theirs.
+    fn verbs(command: &Command) -> Vec<&Command> {
+        let own = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+        own.flat_map(|verb| std::iter::once(verb).chain(verbs(verb))).collect()
     }
 
     #[test]
@@ -110,7 +117,8 @@ mod tests {
             assert!(!examples.is_empty(), "{}", verb.get_name());
             for example in examples {
                 let line = example.trim_start_matches("sudo ").trim_start_matches("source <(").trim_end_matches(')');
-                let parsed = Cli::try_parse_from(words(line));
+                let words = words(line).into_iter().map(Into::into).collect();
+                let parsed = Cli::try_parse_from(output::options_last(words));
                 assert!(parsed.is_ok(), "{example}: {parsed:?}");
             }
         }

@@ -1,116 +1,113 @@
-//! Command lines in the words of bpftool and tc: a word names what the next one is.
+//! Words of a command line that stand one after the other, as bpftool has them: `id 5`, `pinned PATH`.
 
-/// The words of a command line, taken one after the other.
-#[derive(Clone, Debug)]
-pub struct Words<'a> {
-    words: &'a [String],
-    taken: usize,
+use std::path::PathBuf;
+use std::vec::IntoIter;
+
+use crate::error::Error;
+
+/// The words of a command line that have not been read yet.
+#[derive(Debug)]
+pub struct Words {
+    rest: IntoIter<String>,
+    /// How the whole is written, for errors.
+    usage: &'static str,
 }
 
-/// Why words make no command.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WordError {
-    /// A word that means nothing in its place.
-    #[error("`{word}` is not expected here, but {expected}")]
-    Unexpected {
-        /// The word.
-        word: String,
-        /// What could stand there.
-        expected: &'static str,
-    },
-    /// The line ends too early.
-    #[error("{}", missing(after, expected))]
-    Missing {
-        /// The last word; empty if there is none.
-        after: String,
-        /// What should follow it.
-        expected: &'static str,
-    },
-    /// A word that cannot be what its place says.
-    #[error("`{word}` is no {expected}")]
-    Invalid {
-        /// The word.
-        word: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// Something is named a second time.
-    #[error("`{word}` is one too many: there can be one only")]
-    Twice {
-        /// The word that does.
-        word: String,
-    },
-}
-
-fn missing(after: &str, expected: &str) -> String {
-    match after {
-        "" => format!("{expected} is missing"),
-        after => format!("{expected} is missing after `{after}`"),
+impl Words {
+    /// Words that should be written as `usage` says.
+    pub fn new(words: Vec<String>, usage: &'static str) -> Self {
+        Self { rest: words.into_iter(), usage }
     }
-}
 
-impl<'a> Words<'a> {
-    /// All of these.
-    pub fn new(words: &'a [String]) -> Self {
-        Self { words, taken: 0 }
+    /// The next word, which stays.
+    pub fn peek(&self) -> Option<&str> {
+        self.rest.as_slice().first().map(String::as_str)
     }
 
     /// The next word.
-    pub fn next(&mut self) -> Option<&'a str> {
-        let word = self.words.get(self.taken)?;
-        self.taken += 1;
-        Some(word)
-    }
-
-    /// The next word, which has to be there.
     ///
     /// # Errors
     ///
     /// There is none.
-    pub fn expect(&mut self, expected: &'static str) -> Result<&'a str, WordError> {
-        let after = self.taken.checked_sub(1).and_then(|last| self.words.get(last));
-        let missing = || WordError::Missing { after: after.map_or_else(String::new, String::clone), expected };
-        self.next().ok_or_else(missing)
+    pub fn next(&mut self, what: &str) -> Result<String, Error> {
+        self.rest.next().ok_or_else(|| self.wrong(format!("{what} is missing")))
     }
 
-    /// The next word, which has to be there and be read.
+    /// The next word, which must be one of these, or the beginning of one.
     ///
     /// # Errors
     ///
-    /// There is none, or `read` does not know it.
-    pub fn read<T>(&mut self, expected: &'static str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T, WordError> {
-        let word = self.expect(expected)?;
-        read(word).ok_or_else(|| WordError::Invalid { word: word.to_owned(), expected })
+    /// There is none, or it is another one.
+    pub fn keyword(&mut self, known: &[&'static str]) -> Result<&'static str, Error> {
+        let word = self.next(&alternatives(known))?;
+        find(&word, known).ok_or_else(|| self.wrong(format!("`{word}` is not {}", alternatives(known))))
     }
 
-    /// There must be no more words.
+    /// The next word, if there is one.
+    pub fn try_next(&mut self) -> Option<String> {
+        self.rest.next()
+    }
+
+    /// The next word, as what `read` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is no such thing.
+    pub fn read<T>(&mut self, what: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+        let word = self.next(what)?;
+        read(&word).ok_or_else(|| self.wrong(format!("`{word}` is no {what}")))
+    }
+
+    /// Gives a place its value, which `word` names.
+    ///
+    /// # Errors
+    ///
+    /// It has one.
+    pub fn set<T>(&self, place: &mut Option<T>, value: T, word: &str) -> Result<(), Error> {
+        match place.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(self.wrong(format!("`{word}` is one too many: there can be one only"))),
+        }
+    }
+
+    /// The words up to the next of these, or the end.
+    pub fn until(&mut self, known: &[&'static str]) -> Vec<String> {
+        let count = self.rest.as_slice().iter().take_while(|word| find(word, known).is_none()).count();
+        self.rest.by_ref().take(count).collect()
+    }
+
+    /// That there are no more words.
     ///
     /// # Errors
     ///
     /// There is one.
-    pub fn end(&mut self) -> Result<(), WordError> {
-        match self.next() {
+    pub fn end(&mut self) -> Result<(), Error> {
+        match self.rest.next() {
+            Some(word) => Err(self.wrong(format!("`{word}` is too much"))),
             None => Ok(()),
-            Some(word) => Err(unexpected(word, "the end")),
         }
     }
-}
 
-/// The error for a word that means nothing in its place.
-pub fn unexpected(word: &str, expected: &'static str) -> WordError {
-    WordError::Unexpected { word: word.to_owned(), expected }
-}
-
-/// Gives a place its value.
-///
-/// # Errors
-///
-/// It has one; `word` is the one that names it.
-pub fn set<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), WordError> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(WordError::Twice { word: word.to_owned() }),
+    /// An error for a word that means nothing in its place.
+    pub fn unexpected(&self, word: &str, expected: &str) -> Error {
+        self.wrong(format!("`{word}` is not expected here, but {expected}"))
     }
+
+    /// From here on, the words should be written as `usage` says.
+    pub fn should_be(&mut self, usage: &'static str) {
+        self.usage = usage;
+    }
+
+    /// An error that says what is wrong and how it is written.
+    pub fn wrong(&self, problem: String) -> Error {
+        Error::Words { problem, usage: self.usage }
+    }
+}
+
+/// The word that this is, or begins. bpftool takes beginnings too.
+fn find(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let exact = known.iter().find(|known| **known == word);
+    exact.or_else(|| known.iter().find(|known| begins(word, known))).copied()
 }
 
 /// Whether a word is the beginning of another, or all of it: so bpftool and tc abbreviate.
@@ -127,18 +124,89 @@ pub fn number(word: &str) -> Option<u32> {
     u32::from_str_radix(digits, radix).ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
+fn alternatives(known: &[&str]) -> String {
+    match known {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// How an object of the kernel is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// By its id.
+    Id(u32),
+    /// By where it is pinned.
+    Pinned(PathBuf),
+    /// By the hash of its instructions.
+    Tag([u8; 8]),
+    /// By its name.
+    Name(String),
+}
+
+impl Handle {
+    /// The words by which programs are named.
+    pub const OF_PROGRAM: &'static [&'static str] = &["id", "pinned", "tag", "name"];
+    /// The words by which maps are named.
+    pub const OF_MAP: &'static [&'static str] = &["id", "pinned", "name"];
+    /// The words by which links are named.
+    pub const OF_LINK: &'static [&'static str] = &["id", "pinned"];
+
+    /// Reads two words.
+    ///
+    /// # Errors
+    ///
+    /// They name nothing.
+    pub fn read(words: &mut Words, known: &[&'static str]) -> Result<Self, Error> {
+        let keyword = words.keyword(known)?;
+        let value = words.next(keyword)?;
+        Ok(match keyword {
+            "id" => Self::Id(value.parse().map_err(|_| words.wrong(format!("`{value}` is no id")))?),
+            "pinned" => Self::Pinned(value.into()),
+            "tag" => Self::Tag(tag(&value).ok_or_else(|| words.wrong(format!("`{value}` is no tag of 16 digits")))?),
+            _ => Self::Name(value),
+        })
+    }
+}
+
+fn tag(text: &str) -> Option<[u8; 8]> {
+    let bytes = crate::hex::parse(text).ok()?;
+    bytes.try_into().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(line: &str) -> Result<Handle, String> {
+        let mut words = Words::new(line.split_whitespace().map(str::to_owned).collect(), "prog show PROG");
+        let handle = Handle::read(&mut words, Handle::OF_PROGRAM).and_then(|handle| words.end().map(|()| handle));
+        handle.map_err(|error| error.to_string())
+    }
+
     #[test]
-    fn a_line_that_ends_too_early_says_after_what() {
-        let line = ["dev".to_owned(), "v0".to_owned()];
-        let mut words = Words::new(&line);
-        assert_eq!((words.next(), words.expect("a device")), (Some("dev"), Ok("v0")));
-        let error = words.expect("ingress or egress").unwrap_err();
-        assert_eq!(error.to_string(), "ingress or egress is missing after `v0`");
-        assert_eq!(words.end(), Ok(()));
+    fn objects_are_named_as_bpftool_names_them() {
+        assert_eq!(read("id 5"), Ok(Handle::Id(5)));
+        assert_eq!(read("pinned /sys/fs/bpf/x"), Ok(Handle::Pinned("/sys/fs/bpf/x".into())));
+        assert_eq!(read("pin /sys/fs/bpf/x"), Ok(Handle::Pinned("/sys/fs/bpf/x".into())));
+        assert_eq!(read("tag a464446f5a0ba7f9"), Ok(Handle::Tag([0xa4, 0x64, 0x44, 0x6f, 0x5a, 0x0b, 0xa7, 0xf9])));
+        assert_eq!(read("name id"), Ok(Handle::Name("id".to_owned())));
+    }
+
+    #[test]
+    fn wrong_words_say_what_is_right() {
+        let rows = [
+            ("", "id, pinned, tag or name is missing"),
+            ("5", "`5` is not id, pinned, tag or name"),
+            ("id", "id is missing"),
+            ("id x", "`x` is no id"),
+            ("tag 12", "`12` is no tag of 16 digits"),
+            ("id 5 6", "`6` is too much"),
+        ];
+        for (line, problem) in rows {
+            assert_eq!(read(line), Err(problem.to_owned()), "{line}");
+        }
     }
 
     #[test]
@@ -150,5 +218,15 @@ mod tests {
         for wrong in ["", "0x", "-1", "+1", "x", "08", "4294967296", "1 "] {
             assert_eq!(number(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn words_up_to_a_keyword_are_taken_together() {
+        let line = "1 0 0 0 value 2";
+        let mut words = Words::new(line.split_whitespace().map(str::to_owned).collect(), "");
+        assert_eq!(words.until(&["value", "any"]), ["1", "0", "0", "0"]);
+        assert_eq!(words.keyword(&["value"]).unwrap(), "value");
+        assert_eq!(words.until(&["value", "any"]), ["2"]);
+        assert!(words.peek().is_none() && words.end().is_ok());
     }
 }

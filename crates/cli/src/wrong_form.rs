@@ -1,5 +1,7 @@
 //! Commands as they are often written and never worked: each is answered with the one that does.
 
+use std::ffi::OsString;
+
 use crate::error::Error;
 use crate::invocation;
 
@@ -8,8 +10,9 @@ use crate::invocation;
 /// # Errors
 ///
 /// What to write instead.
-pub fn check(words: impl Iterator<Item = String>) -> Result<(), Error> {
-    let words: Vec<String> = words.filter(|word| !["-j", "-p"].contains(&word.as_str())).collect();
+pub fn check(words: &[OsString]) -> Result<(), Error> {
+    let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.filter(|word| !word.starts_with('-')).collect();
     match right(&words) {
         None => Ok(()),
         Some((reason, right)) => {

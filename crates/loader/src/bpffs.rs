@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bpfasm_object::kernel::AttachType;
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
-use crate::{Error, mounts, sys};
+use crate::privilege::Action;
+use crate::sys::{self, Errno};
+use crate::{Error, mounts};
 
 /// Where a bpffs is mounted by convention.
 pub const MOUNT_POINT: &str = "/sys/fs/bpf";
@@ -59,12 +62,59 @@ pub(crate) fn ensure_directory() -> Result<PathBuf, Error> {
     Err(Error::File { path, source: io::Error::new(io::ErrorKind::PermissionDenied, reason) })
 }
 
-/// The name that a link is pinned by: the program, the link's id. A bpffs takes no dots in names.
-pub(crate) fn link_name(program: &str, link_id: u32) -> String {
-    format!("{}-{link_id}", sanitised(program))
+/// Pins an object at a path.
+pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    sys::obj_pin(object, path).map_err(|errno| match errno {
+        Errno::EEXIST => Error::PinExists { path: path.to_owned() },
+        _ if is_elsewhere(path) => Error::NotBpffs { path: path.to_owned() },
+        errno => Error::sys(Action::PIN, errno),
+    })
 }
 
-fn sanitised(program: &str) -> String {
+/// Whether a path would be in another file system.
+fn is_elsewhere(path: &Path) -> bool {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    statfs(folder).is_ok_and(|found| found.filesystem_type() != BPF_FS_MAGIC)
+}
+
+/// Makes a folder of a bpffs, for this user alone, if it is missing.
+pub(crate) fn ensure_folder(path: &Path) -> Result<(), Error> {
+    match fs::DirBuilder::new().mode(0o700).recursive(true).create(path) {
+        // Somebody else may have made it meanwhile.
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::File { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens what is pinned at a path, if it is such an object; `kind` is what the kernel calls its descriptors.
+pub(crate) fn open(path: &Path, what: &str, kind: &str) -> Result<OwnedFd, Error> {
+    let fd = sys::obj_get(path).map_err(|errno| match errno {
+        Errno::ENOENT | Errno::EACCES => Error::NoSuchPin { path: path.to_owned() },
+        errno => Error::sys(Action::OPEN_PIN, errno),
+    })?;
+    // Every kind of object answers with its own struct; only the descriptor's name tells them apart.
+    if descriptor_is(&fd, kind) {
+        Ok(fd)
+    } else {
+        Err(Error::Usage { what: format!("{} is a pin, but not of a {what}", path.display()) })
+    }
+}
+
+/// Whether a descriptor is of the kind that the kernel calls so, as in `anon_inode:bpf-prog`.
+fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
+    let link = fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()));
+    link.is_ok_and(|link| link.to_string_lossy().trim_start_matches("anon_inode:") == kind)
+}
+
+/// The name that a link is pinned by: the program, the link's id. A bpffs takes no dots in names.
+pub(crate) fn link_name(program: &str, link_id: u32) -> String {
+    format!("{}-{link_id}", file_name(program))
+}
+
+/// A name of a program or map as one in a bpffs, which takes no dots.
+pub(crate) fn file_name(program: &str) -> String {
     program.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
@@ -90,7 +140,7 @@ impl Record {
     /// The name that the program is pinned by, as the record of who has attached it there. It ends in a word, so that
     /// it is no link's name.
     pub(crate) fn name(&self, program: &str) -> String {
-        format!("{}{}", sanitised(program), self.ending())
+        format!("{}{}", file_name(program), self.ending())
     }
 
     fn ending(&self) -> String {

@@ -43,6 +43,7 @@ use Capability::{Bpf, NetAdmin, SysAdmin};
 impl Action {
     pub(crate) const LOAD_BTF: Action = Action { name: "load type information", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const CREATE_MAP: Action = Action { name: "create a map", needs: &[Bpf], or_sys_admin: true };
+    pub(crate) const USE_MAP: Action = Action { name: "read or change a map", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const LOAD_PROGRAM: Action =
         Action { name: "load a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
     pub(crate) const TEST_RUN: Action = Action { name: "run a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };

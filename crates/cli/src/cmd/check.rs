@@ -26,6 +26,8 @@ pub struct Args {
     /// The program to check [default: all]
     #[arg(long, value_name = "NAME")]
     program: Option<String>,
+    #[command(flatten)]
+    output: Output,
     /// On a rejection, show the verifier's whole log
     #[arg(long)]
     log: bool,
@@ -71,7 +73,7 @@ impl Args {
     /// # Errors
     ///
     /// The input can't be had, or the kernel refuses it.
-    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         let input = Input::open(&self.input, &self.staging)?;
         let functions = input.programs(self.program.as_deref())?;
         let loaded = input.load(&functions).inspect_err(|error| self.show_log(error))?;
@@ -79,8 +81,8 @@ impl Args {
         for function in functions {
             checked.push(Checked::new(function, &loaded.program(&function.name)?.info()?));
         }
-        if output.is_json() {
-            return output.print(&checked, out);
+        if self.output.is_json() {
+            return self.output.print(out, &checked);
         }
         writeln!(out, "{}", table(&checked)).map_err(Error::Output)
     }

@@ -21,6 +21,8 @@ pub struct Args {
     /// Print the source lines that the object holds
     #[arg(short = 'S', long)]
     source: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Args {
@@ -29,11 +31,11 @@ impl Args {
     /// # Errors
     ///
     /// The object can't be read, or standard output can't be written.
-    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         let bytes = fs::read(&self.object).map_err(|source| Error::Read { path: self.object.clone(), source })?;
         let object = read_object(&self.object, &bytes)?;
-        if output.is_json() {
-            return output.print(&functions(&object), out);
+        if self.output.is_json() {
+            return self.output.print(out, &functions(&object));
         }
         writeln!(out, "\n{}:\tfile format elf64-bpf", self.object.display()).map_err(Error::Output)?;
         write!(out, "{}", Disassembly { object: &object, source: self.source }).map_err(Error::Output)

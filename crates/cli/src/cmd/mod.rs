@@ -1,4 +1,4 @@
-//! One file per verb: its arguments and what it does.
+//! One file per verb: its arguments and what it does. A noun that has verbs of its own is a folder.
 
 mod attach;
 mod build;
@@ -7,6 +7,9 @@ mod check;
 mod completions;
 mod detach;
 mod disasm;
+mod link;
+mod map;
+mod prog;
 mod run;
 mod tc;
 
@@ -16,7 +19,6 @@ use clap::Subcommand;
 
 use crate::build::{STAGE, stage};
 use crate::error::Error;
-use crate::output::Output;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -27,6 +29,12 @@ pub enum Command {
     Disasm(disasm::Args),
     Attach(attach::Args),
     Detach(detach::Args),
+    #[command(subcommand)]
+    Prog(prog::Verb),
+    #[command(subcommand)]
+    Map(map::Verb),
+    #[command(subcommand)]
+    Link(link::Verb),
     Cgroup(cgroup::Args),
     Tc(tc::Args),
     Completions(completions::Args),
@@ -44,16 +52,19 @@ impl Command {
     /// # Errors
     ///
     /// Whatever kept it from being done.
-    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         match self {
             Self::Build(args) => args.run(out),
             Self::Run(args) => args.run(out),
-            Self::Check(args) => args.run(output, out),
-            Self::Disasm(args) => args.run(output, out),
+            Self::Check(args) => args.run(out),
+            Self::Disasm(args) => args.run(out),
             Self::Attach(args) => args.run(),
             Self::Detach(args) => args.run(),
-            Self::Cgroup(args) => args.run(output, out),
-            Self::Tc(args) => args.run(output, out),
+            Self::Prog(verb) => verb.run(out),
+            Self::Map(verb) => verb.run(out),
+            Self::Link(verb) => verb.run(out),
+            Self::Cgroup(args) => args.run(out),
+            Self::Tc(args) => args.run(out),
             Self::Completions(args) => args.run(out),
             Self::Stage { request } => Ok(stage(&request, out)?),
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::privilege::Action;
 use crate::sys::{self, Errno, LinkInfo};
-use crate::{Error, Program, bpffs, program};
+use crate::{Error, Program, bpffs};
 
 /// A link, held by a descriptor.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Link {
     /// Pins it in a folder of a bpffs as `PROGRAM-LINKID`.
     pub(super) fn pin(&self, folder: &Path, program: &str) -> Result<PathBuf, Error> {
         let path = folder.join(bpffs::link_name(program, self.id));
-        program::pin(self.fd.as_fd(), &path)?;
+        bpffs::pin(self.fd.as_fd(), &path)?;
         Ok(path)
     }
 

@@ -6,17 +6,15 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use bpfasm_object::kernel::SectionKind;
 use bpfasm_object::{Function, LoadImage, Object};
 
-use super::map::{self, Map};
-use super::{malformed, memlock, reason};
+use super::{malformed, map, reason};
+use crate::map::Map;
 use crate::privilege::Action;
 use crate::sys::{self, Errno, ProgLoad, ProgLoadFailure};
-use crate::{Error, Program, VerifierLog};
+use crate::{Error, Program, VerifierLog, memlock};
 
 /// What a program is loaded with.
 pub(super) struct Job<'a> {
     pub function: &'a Function,
-    /// What its section tells, or what is assumed instead.
-    pub kind: &'static SectionKind,
     pub object: &'a Object,
     pub license: &'a CStr,
     pub btf: Option<&'a OwnedFd>,
@@ -26,6 +24,7 @@ pub(super) struct Job<'a> {
 /// A program as bytes for the kernel.
 struct Ready<'a> {
     job: &'a Job<'a>,
+    kind: &'static SectionKind,
     code: Vec<u8>,
     func_info: Vec<u8>,
     line_info: Vec<u8>,
@@ -36,19 +35,23 @@ impl Job<'_> {
         let ready = self.ready(image)?;
         let mut outcome = ready.load(ready.expected_attach_type(), log_level);
         if let Err((Errno::EINVAL, log)) = &outcome
-            && self.kind.attach_type_optional
+            && ready.kind.attach_type_optional
             && log.is_empty()
         {
             // A kernel that knows the program type but not yet its attach types wants 0.
             outcome = ready.load(0, log_level).or(outcome);
         }
         match outcome {
-            Ok((fd, log)) => Ok(Program::loaded(fd, &self.function.name, self.kind.program_type, log)),
+            Ok((fd, log)) => Ok(Program::loaded(fd, &self.function.name, ready.kind.program_type, log)),
             Err((errno, log)) => Err(ready.explain(errno, log)),
         }
     }
 
     fn ready(&self, mut image: LoadImage) -> Result<Ready<'_>, Error> {
+        let kind = self.function.section_kind().ok_or_else(|| Error::UnknownSection {
+            program: self.function.name.clone(),
+            section: self.function.section.clone(),
+        })?;
         for &(at, index) in &image.map_relocations {
             let fd = map::find(self.maps, index).ok_or_else(|| malformed("a reference to a map that is not there"))?;
             let slot = usize::try_from(at.0).ok().and_then(|at| image.code.get_mut(at));
@@ -57,6 +60,7 @@ impl Job<'_> {
         let endian = self.object.endian;
         Ok(Ready {
             job: self,
+            kind,
             code: image.code.iter().flat_map(|slot| slot.to_bytes(endian)).collect(),
             func_info: if image.func_info.is_empty() { self.func_info(&image) } else { image.func_info },
             line_info: image.line_info,
@@ -79,7 +83,7 @@ impl Job<'_> {
 
 impl Ready<'_> {
     fn expected_attach_type(&self) -> u32 {
-        self.job.kind.expected_attach_type.map_or(0, |attach_type| attach_type.0)
+        self.kind.expected_attach_type.map_or(0, |attach_type| attach_type.0)
     }
 
     /// Loads the program, and again with a log if it is refused. With a log at once, if one is asked for anyway.
@@ -105,12 +109,12 @@ impl Ready<'_> {
 
     fn load_once(&self, expected_attach_type: u32, log_level: u32, log: &mut [u8]) -> Result<OwnedFd, ProgLoadFailure> {
         let mut load = ProgLoad {
-            prog_type: self.job.kind.program_type.0,
+            prog_type: self.kind.program_type.0,
             expected_attach_type,
             code: &self.code,
             license: self.job.license,
             name: &self.job.function.name,
-            flags: self.job.kind.program_flags(),
+            flags: self.kind.program_flags(),
             btf: self.job.btf.map(AsFd::as_fd),
             func_info: &self.func_info,
             line_info: &self.line_info,
@@ -126,11 +130,9 @@ impl Ready<'_> {
         }
         match errno {
             Errno::EINVAL if self.is_type_unknown() => {
-                let attach_type = self.job.kind.expected_attach_type;
-                let since =
-                    attach_type.map_or(self.job.kind.program_type.first_kernel(), |attach| attach.first_kernel());
-                let what =
-                    format!("{} programs in section `{}`", self.job.kind.program_type, self.job.function.section);
+                let attach_type = self.kind.expected_attach_type;
+                let since = attach_type.map_or(self.kind.program_type.first_kernel(), |attach| attach.first_kernel());
+                let what = format!("{} programs in section `{}`", self.kind.program_type, self.job.function.section);
                 Error::Unsupported { what, since }
             }
             errno => Error::sys(Action::LOAD_PROGRAM, errno),
@@ -142,7 +144,7 @@ impl Ready<'_> {
         // r0 = 0; exit.
         const LEAST: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 0, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
         let least = sys::prog_load(&mut ProgLoad {
-            prog_type: self.job.kind.program_type.0,
+            prog_type: self.kind.program_type.0,
             expected_attach_type: self.expected_attach_type(),
             code: &LEAST.concat(),
             license: c"GPL",
@@ -154,6 +156,6 @@ impl Ready<'_> {
             log_level: 0,
             log: &mut [],
         });
-        !self.job.kind.needs_attach_btf_id && least.is_err_and(|failure| failure.errno == Errno::EINVAL)
+        !self.kind.needs_attach_btf_id && least.is_err_and(|failure| failure.errno == Errno::EINVAL)
     }
 }

@@ -69,9 +69,11 @@ macro_rules! id_commands {
 id_commands! {
     next:
         "program" prog_get_next_id PROG_GET_NEXT_ID;
+        "map" map_get_next_id MAP_GET_NEXT_ID;
         "link" link_get_next_id LINK_GET_NEXT_ID;
     open:
         "program" prog_get_fd_by_id PROG_GET_FD_BY_ID;
+        "map" map_get_fd_by_id MAP_GET_FD_BY_ID;
         "BTF" btf_get_fd_by_id BTF_GET_FD_BY_ID;
         "link" link_get_fd_by_id LINK_GET_FD_BY_ID;
 }

@@ -20,12 +20,13 @@ pub fn if_nametoindex(name: &str) -> Result<u32, Errno> {
     nix::net::if_::if_nametoindex(name).map_err(Errno::from)
 }
 
-/// The name of the network device with an index, in the calling thread's network namespace.
+/// The name of the network device of that index in the calling thread's network namespace.
 ///
 /// # Errors
 /// `ENXIO` if there is none.
-pub fn if_indextoname(index: u32) -> Result<String, Errno> {
-    Ok(nix::net::if_::if_indextoname(index)?.to_string_lossy().into_owned())
+pub fn if_indextoname(ifindex: u32) -> Result<String, Errno> {
+    let name = nix::net::if_::if_indextoname(ifindex)?;
+    Ok(name.to_string_lossy().into_owned())
 }
 
 /// `unshare(CLONE_NEWNET)`: moves the calling thread to a fresh network namespace.

@@ -1,14 +1,18 @@
 //! `bpfasm cgroup attach` and `detach`.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use bpfasm::loader::attach::cgroup::{self, Hook, Mode};
 use bpfasm::object::kernel::{AttachType, SectionKind};
 
+use super::super::prog;
 use super::attach_type;
 use crate::error::Error;
-use crate::program_ref::ProgramRef;
-use crate::words::{WordError, Words, begins, unexpected};
+use crate::input::{Input, Staging};
+use crate::opened::Opened;
+use crate::output::Output;
+use crate::words::{Handle, Words, begins};
 use crate::{invocation, report};
 
 /// Where, and what.
@@ -19,10 +23,16 @@ pub struct Args {
     /// What of the group: ingress, egress, sock_create, sock_ops, connect4, bind6, sendmsg4, setsockopt and so on
     #[arg(value_name = "TYPE", value_parser = attach_type)]
     attach_type: AttachType,
-    /// pinned PATH, id N, name NAME, tag TAG, or FILE.rs|OBJ [program NAME]; to attach, then multi or override
-    #[arg(value_name = "PROGRAM", required = true)]
+    /// id N, pinned PATH, tag TAG, name NAME, or FILE.rs|OBJ [program NAME]; to attach, then multi or override
+    #[arg(value_name = "PROG", required = true)]
     words: Vec<String>,
+    #[command(flatten)]
+    output: Output,
 }
+
+const ATTACH: &str = "bpfasm cgroup attach CGROUP TYPE \
+    {id N | pinned PATH | tag TAG | name NAME | FILE.rs|OBJ [program NAME]} [multi | override]";
+const DETACH: &str = "bpfasm cgroup detach CGROUP TYPE {id N | pinned PATH | tag TAG | name NAME}";
 
 impl Args {
     /// Attaches.
@@ -30,23 +40,27 @@ impl Args {
     /// # Errors
     ///
     /// Nothing is attached then.
-    pub fn attach(self) -> Result<(), Error> {
-        let mut words = Words::new(&self.words);
-        let program = ProgramRef::parse(&mut words)?;
-        let mode = mode(&mut words)?;
-        let hook = self.hook()?;
-        let opened =
-            program.open("program for that hook", |function| fits(function.section_kind(), self.attach_type))?;
+    pub fn attach(self, out: &mut impl Write) -> Result<(), Error> {
+        let mut words = Words::new(self.words, ATTACH);
+        let hook = Hook::new(&self.cgroup, self.attach_type)?;
+        let in_kernel = words.peek().is_some_and(|word| Handle::OF_PROGRAM.iter().any(|known| begins(word, known)));
+        let (opened, mode) = if in_kernel {
+            let program = prog::open(&mut words)?;
+            (Opened::There(program), mode(&mut words)?)
+        } else {
+            let (file, name) = file(&mut words)?;
+            let mode = mode(&mut words)?;
+            (load(file.as_ref(), name.as_deref(), self.attach_type)?, mode)
+        };
         let program = opened.program()?;
-        let replaced = cgroup::attach_program(program, &hook, mode)?;
-        if let Some(id) = replaced {
+        if let Some(id) = cgroup::attach_program(program, &hook, mode)? {
             report::note(format_args!("it took the place of program {id}; with `multi` they would run both"));
         }
         let path = self.cgroup.display().to_string();
         let [attach_type, id] = [self.attach_type.to_string(), program.id()?.to_string()];
         let undo = ["cgroup", "detach", &path, &attach_type, "id", &id].map(str::to_owned);
         report::say(format_args!("undo:  {}", invocation::privileged(&undo)));
-        Ok(())
+        self.output.done(out)
     }
 
     /// Detaches.
@@ -54,21 +68,32 @@ impl Args {
     /// # Errors
     ///
     /// It is not attached there, or the kernel refuses.
-    pub fn detach(self) -> Result<(), Error> {
-        let mut words = Words::new(&self.words);
-        let program = ProgramRef::parse(&mut words)?;
+    pub fn detach(self, out: &mut impl Write) -> Result<(), Error> {
+        let mut words = Words::new(self.words, DETACH);
+        let program = prog::open(&mut words)?;
         words.end()?;
-        if let ProgramRef::File { path, .. } = &program {
-            let expected = "what names a program in the kernel: pinned PATH, id N, name NAME or tag TAG";
-            return Err(unexpected(&path.to_string_lossy(), expected).into());
-        }
-        let opened = program.open("program", |_| true)?;
-        Ok(cgroup::detach_program(opened.program()?, &self.hook()?)?)
+        cgroup::detach_program(&program, &Hook::new(&self.cgroup, self.attach_type)?)?;
+        self.output.done(out)
     }
+}
 
-    fn hook(&self) -> Result<Hook, Error> {
-        Ok(Hook::new(&self.cgroup, self.attach_type)?)
+/// Takes a file, and the name of a program in it if one is given.
+fn file(words: &mut Words) -> Result<(String, Option<String>), Error> {
+    let file = words.next("a program")?;
+    if words.peek() != Some("program") {
+        return Ok((file, None));
     }
+    words.keyword(&["program"])?;
+    Ok((file, Some(words.next("a program's name")?)))
+}
+
+/// Loads a program of a file: the only one for the hook, if none is named.
+fn load(file: &Path, name: Option<&str>, attach_type: AttachType) -> Result<Opened, Error> {
+    let input = Input::open(file, &Staging::default())?;
+    let fits = |section| fits(section, attach_type);
+    let function = input.pick(name, "program for that hook", |function| fits(function.section_kind()));
+    let function = function.map_err(Error::in_words)?;
+    Ok(Opened::Loaded(input.load(&[function])?, function.name.clone()))
 }
 
 /// Whether a program in such a section could be meant for a hook.
@@ -80,12 +105,13 @@ fn fits(section: Option<&SectionKind>, attach_type: AttachType) -> bool {
 }
 
 /// Takes the last word, if there is one.
-fn mode(words: &mut Words<'_>) -> Result<Mode, WordError> {
-    let mode = match words.next() {
-        None => return Ok(Mode::None),
-        Some(word) if begins(word, "multi") => Mode::Multi,
-        Some(word) if begins(word, "override") => Mode::Override,
-        Some(word) => return Err(unexpected(word, "multi, override or the end")),
+fn mode(words: &mut Words) -> Result<Mode, Error> {
+    if words.peek().is_none() {
+        return Ok(Mode::None);
+    }
+    let mode = match words.keyword(&["multi", "override"])? {
+        "multi" => Mode::Multi,
+        _ => Mode::Override,
     };
     words.end().map(|()| mode)
 }
@@ -96,35 +122,35 @@ mod tests {
 
     use super::*;
 
-    fn parse(line: &str) -> Result<(String, Mode), WordError> {
-        let line: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let mut words = Words::new(&line);
-        let program = ProgramRef::parse(&mut words)?;
-        Ok((program.to_string(), mode(&mut words)?))
+    fn parse(line: &str) -> Result<(String, Option<String>, Mode), String> {
+        let mut words = Words::new(line.split_whitespace().map(str::to_owned).collect(), ATTACH);
+        let parsed = file(&mut words).and_then(|(file, name)| Ok((file, name, mode(&mut words)?)));
+        parsed.map_err(|error| error.to_string())
     }
 
     #[test]
-    fn programs_and_modes() {
+    fn files_and_modes() {
         let rows = [
-            ("pinned /p", "pinned /p", Mode::None),
-            ("pinned /p multi", "pinned /p", Mode::Multi),
-            ("id 7 over", "id 7", Mode::Override),
-            ("x.o program y mul", "x.o program y", Mode::Multi),
+            ("x.o", "x.o", None, Mode::None),
+            ("./id multi", "./id", None, Mode::Multi),
+            ("x.o over", "x.o", None, Mode::Override),
+            ("x.rs program y mul", "x.rs", Some("y"), Mode::Multi),
         ];
-        for (line, program, mode) in rows {
-            assert_eq!(parse(line), Ok((program.to_owned(), mode)), "{line}");
+        for (line, file, program, mode) in rows {
+            assert_eq!(parse(line), Ok((file.to_owned(), program.map(str::to_owned), mode)), "{line}");
         }
     }
 
     #[test]
-    fn words_too_many_are_named() {
+    fn words_that_are_wrong_are_named() {
         let rows = [
-            ("id 7 twice", "`twice` is not expected here, but multi, override or the end"),
-            ("id 7 multi override", "`override` is not expected here, but the end"),
-            ("pinned", "a path in a bpffs is missing after `pinned`"),
+            ("", "a program is missing"),
+            ("x.o twice", "`twice` is not multi or override"),
+            ("x.o multi override", "`override` is too much"),
+            ("x.o program", "a program's name is missing"),
         ];
         for (line, message) in rows {
-            assert_eq!(parse(line).unwrap_err().to_string(), message);
+            assert_eq!(parse(line), Err(message.to_owned()), "{line}");
         }
     }
 

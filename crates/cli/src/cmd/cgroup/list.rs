@@ -41,7 +41,7 @@ struct Node {
 pub fn show(cgroup: &Path, effective: bool, output: Output, out: &mut impl Write) -> Result<(), Error> {
     let rows = rows(Group::new(cgroup)?.programs(effective)?, effective)?;
     if output.is_json() {
-        return output.print(&rows, out);
+        return output.print(out, &rows);
     }
     // As bpftool has it: without a program there is no header.
     if rows.is_empty() {
@@ -65,7 +65,7 @@ pub fn tree(root: Option<&Path>, effective: bool, output: Output, out: &mut impl
         }
     }
     if output.is_json() {
-        return output.print(&nodes, out);
+        return output.print(out, &nodes);
     }
     let all = nodes.iter().flat_map(|node| &node.programs);
     let table = table(all, effective);

@@ -62,6 +62,8 @@ Examples:
         /// `effective`: all that run for the group, those of the groups above included
         #[arg(value_parser = effective)]
         effective: Option<Effective>,
+        #[command(flatten)]
+        output: Output,
     },
     /// List the programs of a group and of all below it
     #[command(after_help = "\
@@ -74,6 +76,8 @@ Examples:
         /// `effective`: all that run for each group, those of the groups above included
         #[arg(value_parser = effective)]
         effective: Option<Effective>,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -101,15 +105,19 @@ impl Args {
     /// # Errors
     ///
     /// The group, the program or the right is missing, or the kernel refuses.
-    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         match self.command {
-            Command::Attach(args) => args.attach(),
-            Command::Detach(args) => args.detach(),
-            Command::Show { cgroup, effective } => list::show(&cgroup, effective.is_some(), output, out),
-            Command::Tree { root, effective: None } if root.as_deref().is_some_and(|root| root == "effective") => {
-                list::tree(None, true, output, out)
+            Command::Attach(args) => args.attach(out),
+            Command::Detach(args) => args.detach(out),
+            Command::Show { cgroup, effective, output } => list::show(&cgroup, effective.is_some(), output, out),
+            Command::Tree { root, effective, output } => {
+                // A root may be left out.
+                let (root, word) = match (root, effective) {
+                    (Some(word), None) if word.as_os_str() == "effective" => (None, true),
+                    (root, effective) => (root, effective.is_some()),
+                };
+                list::tree(root.as_deref(), word, output, out)
             }
-            Command::Tree { root, effective } => list::tree(root.as_deref(), effective.is_some(), output, out),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use bpfasm::loader::tc::{BpfFilter, Device, FilterQdisc, Put};
-use bpfasm::loader::{self, LoadOptions, Program};
+use bpfasm::loader::{self, Program};
 use bpfasm::object::Function;
 use bpfasm::object::kernel::ProgramType;
 
@@ -14,11 +14,12 @@ use super::qdisc::tell_gone;
 use super::row::{Known, Row};
 use crate::error::Error;
 use crate::input::{Input, Staging, describe, program_type};
+use crate::opened::Opened;
 use crate::output::Output;
-use crate::program_ref::Opened;
+
 use crate::{invocation, report};
 
-/// What programs in sections of any other name are taken for: tc's users call sections as they like.
+/// What a program in a section is taken for whose name tells nothing: tc's users call sections as they like.
 const SECTION: &str = "tc";
 
 impl Bpf {
@@ -77,7 +78,7 @@ impl Place {
             })
             .collect();
         if output.is_json() {
-            return output.print(&rows, out);
+            return output.print(out, &rows);
         }
         rows.iter().try_for_each(|row| writeln!(out, "{}", row.text())).map_err(Error::Output)?;
         if self.parent.is_none() && rows.is_empty() {
@@ -93,11 +94,13 @@ impl Source {
         match self {
             Self::Pinned(path) => Ok((Opened::There(Program::from_pin(path)?), format!("{}:[*fsobj]", base(path)))),
             Self::Object { file, section, program } => {
-                let input = Input::open(file, &Staging::default())?;
-                let function = pick(&input, section.as_deref(), program.as_deref())?;
-                let options = LoadOptions::new().program(&function.name).assume_section(SECTION);
+                let mut input = Input::open(file, &Staging::default())?;
+                let function = pick(&input, section.as_deref(), program.as_deref())?.clone();
+                if program_type(&function).is_none() {
+                    input.set_section(SECTION);
+                }
                 let name = format!("{}:[{}]", base(file), function.section);
-                Ok((Opened::Loaded(options.load(&input.object)?, function.name.clone()), name))
+                Ok((Opened::Loaded(input.load(&[&function])?, function.name), name))
             }
         }
     }

@@ -9,7 +9,7 @@ use super::protocol::Protocol;
 use super::{handle, is_show};
 use crate::error::Error;
 use crate::output::Output;
-use crate::words::{WordError, Words, begins, number, set, unexpected};
+use crate::words::{Words, begins, number};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,13 @@ pub enum Source {
     Pinned(PathBuf),
 }
 
-const VERBS: &str = "add, change, replace, delete or show";
-const BPF: &str = "da, obj FILE, pinned PATH, sec, program, classid, skip_hw, skip_sw or the end";
+const USAGE: &str = "bpfasm tc filter {add | change | replace | del | show} dev DEV {ingress | egress} ...";
+const PUT: &str = "bpfasm tc filter {add | change | replace} dev DEV {ingress | egress} [prio N] [handle N] \
+    [protocol P] bpf [da] {obj FILE.rs|OBJ [sec SECTION] [program NAME] | pinned PATH} [classid ID]";
+const DELETE: &str = "bpfasm tc filter del dev DEV {ingress | egress} [prio N] [handle N] [protocol P] [KIND]";
+const PLACE: &str = "dev, ingress, egress, root, parent, prio, protocol or chain";
+const BPF: &str = "da, obj, pinned, sec, program, classid, skip_hw or skip_sw";
+const SHOW: &str = "bpfasm tc filter show dev DEV {ingress | egress} [prio N] [protocol P] [chain N]";
 
 impl Request {
     /// Takes the words after `filter`.
@@ -60,30 +65,36 @@ impl Request {
     /// # Errors
     ///
     /// They make no command.
-    pub fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
-        match words.next() {
-            Some(word) if begins(word, "add") => Self::put(Put::Add, words),
-            Some(word) if begins(word, "change") => Self::put(Put::Change, words),
-            Some(word) if begins(word, "replace") => Self::put(Put::Replace, words),
-            Some(word) if begins(word, "delete") => {
+    pub fn parse(words: &mut Words) -> Result<Self, Error> {
+        words.should_be(USAGE);
+        let verb = words.next("add, change, replace, delete or show")?;
+        match verb.as_str() {
+            verb if begins(verb, "add") => Self::put(Put::Add, words),
+            verb if begins(verb, "change") => Self::put(Put::Change, words),
+            verb if begins(verb, "replace") => Self::put(Put::Replace, words),
+            verb if begins(verb, "delete") => {
+                words.should_be(DELETE);
                 let (place, kind) = Place::parse(words)?;
-                words.end()?;
-                Ok(Self::Delete(place, kind.map(str::to_owned)))
+                words.end().map(|()| Self::Delete(place, kind))
             }
-            Some(word) if is_show(word) => match Place::parse(words)? {
-                (place, None) => Ok(Self::Show(place)),
-                (_, Some(word)) => Err(unexpected(word, "dev, ingress, egress, root, parent, prio, protocol or chain")),
-            },
-            Some(word) => Err(unexpected(word, VERBS)),
-            None => Err(WordError::Missing { after: "filter".to_owned(), expected: VERBS }),
+            verb if is_show(verb) => {
+                words.should_be(SHOW);
+                match Place::parse(words)? {
+                    (place, None) => Ok(Self::Show(place)),
+                    (_, Some(word)) => Err(words.unexpected(&word, PLACE)),
+                }
+            }
+            verb => Err(words.unexpected(verb, "add, change, replace, delete or show")),
         }
     }
 
-    fn put(put: Put, words: &mut Words<'_>) -> Result<Self, WordError> {
+    fn put(put: Put, words: &mut Words) -> Result<Self, Error> {
+        words.should_be(PUT);
         let (place, kind) = Place::parse(words)?;
-        match kind.map_or_else(|| words.expect("bpf"), Ok)? {
-            "bpf" => Ok(Self::Put(put, place, Box::new(Bpf::parse(words)?))),
-            word => Err(unexpected(word, "bpf: for other kinds of filters there is tc itself")),
+        match kind.as_deref() {
+            Some("bpf") => Ok(Self::Put(put, place, Box::new(Bpf::parse(words)?))),
+            Some(word) => Err(words.unexpected(word, "bpf: for other kinds of filters there is tc itself")),
+            None => Err(words.wrong("bpf is missing".to_owned())),
         }
     }
 
@@ -103,38 +114,53 @@ impl Request {
 
 impl Place {
     /// Takes words up to one that is a kind of filter, and gives that.
-    fn parse<'a>(words: &mut Words<'a>) -> Result<(Self, Option<&'a str>), WordError> {
+    fn parse(words: &mut Words) -> Result<(Self, Option<String>), Error> {
         let mut place = Self::default();
         let kind = loop {
-            match words.next() {
-                None => break None,
-                Some(word) if !place.take(word, words)? => break Some(word),
-                Some(_) => {}
+            match words.try_next() {
+                Some(word) if place.take(&word, words)? => {}
+                kind => break kind,
             }
         };
-        match place.device {
-            Some(_) => Ok((place, kind)),
-            None => Err(WordError::Missing { after: "filter".to_owned(), expected: "dev DEV" }),
+        if place.device.is_none() {
+            return Err(words.wrong("dev DEV is missing".to_owned()));
         }
+        Ok((place, kind))
     }
 
     /// Takes what a word names, if it names a part of a place.
-    fn take(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, WordError> {
+    fn take(&mut self, word: &str, words: &mut Words) -> Result<bool, Error> {
         match word {
-            "dev" => set(&mut self.device, words.expect("device")?.to_owned(), word)?,
-            "root" => set(&mut self.parent, Handle::ROOT, word)?,
-            "ingress" => set(&mut self.parent, Handle::INGRESS, word)?,
-            "egress" => set(&mut self.parent, Handle::EGRESS, word)?,
-            "parent" => set(&mut self.parent, words.read("class such as 1:10", handle)?, word)?,
-            "handle" => set(&mut self.handle, words.read("filter's handle", filter_handle)?, word)?,
+            "dev" => {
+                let name = words.next("a device's name")?;
+                words.set(&mut self.device, name, word)?;
+            }
+            "root" => words.set(&mut self.parent, Handle::ROOT, word)?,
+            "ingress" => words.set(&mut self.parent, Handle::INGRESS, word)?,
+            "egress" => words.set(&mut self.parent, Handle::EGRESS, word)?,
+            "parent" => {
+                let parent = words.read("class such as 1:10", handle)?;
+                words.set(&mut self.parent, parent, word)?;
+            }
+            "handle" => {
+                let of_filter = words.read("filter's handle", filter_handle)?;
+                words.set(&mut self.handle, of_filter, word)?;
+            }
             _ if begins(word, "preference") || begins(word, "priority") => {
-                let priority = |word| number(word).and_then(|number| u16::try_from(number).ok());
-                set(&mut self.priority, words.read("priority from 1 to 65535", priority)?, word)?;
+                let read = |word: &str| {
+                    number(word).and_then(|number| u16::try_from(number).ok()).filter(|&number| number != 0)
+                };
+                let priority = words.read("priority from 1 to 65535", read)?;
+                words.set(&mut self.priority, priority, word)?;
             }
             _ if begins(word, "protocol") => {
-                set(&mut self.protocol, words.read("protocol such as all, ip or 0x88cc", Protocol::parse)?, word)?;
+                let protocol = words.read("protocol such as all, ip or 0x88cc", Protocol::parse)?;
+                words.set(&mut self.protocol, protocol, word)?;
             }
-            _ if begins(word, "chain") => set(&mut self.chain, words.read("chain's number", number)?, word)?,
+            _ if begins(word, "chain") => {
+                let chain = words.read("chain's number", number)?;
+                words.set(&mut self.chain, chain, word)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -170,55 +196,67 @@ fn filter_handle(word: &str) -> Option<u32> {
 }
 
 impl Bpf {
-    fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
-        let (mut source, mut section, mut program, mut class) = (None, None, None, None);
-        let (mut direct_action, mut hardware) = (false, Hardware::default());
-        while let Some(word) = words.next() {
-            match word {
-                "da" => direct_action = true,
-                _ if begins(word, "direct-action") => direct_action = true,
-                "obj" => set(&mut source, Source::object(words)?, word)?,
-                _ if begins(word, "object-file") => set(&mut source, Source::object(words)?, word)?,
-                "fd" => set(&mut source, Source::pinned(words)?, word)?,
-                _ if begins(word, "pinned") || begins(word, "object-pinned") => {
-                    set(&mut source, Source::pinned(words)?, word)?;
-                }
-                _ if begins(word, "section") => set(&mut section, words.expect("a section's name")?.to_owned(), word)?,
-                _ if begins(word, "program") => set(&mut program, words.expect("a program's name")?.to_owned(), word)?,
-                _ if begins(word, "classid") || begins(word, "flowid") => {
-                    set(&mut class, words.read("class such as 1:10", handle)?, word)?;
-                }
-                "skip_hw" => hardware.skip_hw = true,
-                "skip_sw" => hardware.skip_sw = true,
-                _ if begins(word, "action") => {
-                    return Err(unexpected(word, "da: then the program's verdict is what is done"));
-                }
-                _ => return Err(unexpected(word, BPF)),
-            }
+    fn parse(words: &mut Words) -> Result<Self, Error> {
+        let mut new = Parts::default();
+        while let Some(word) = words.try_next() {
+            new.take(&word, words)?;
         }
-        let after = "bpf".to_owned();
-        let mut source = source.ok_or(WordError::Missing { after, expected: "obj FILE or pinned PATH" })?;
-        source.choose(section, program)?;
+        let Parts { file, pin, section, program, direct_action, class, hardware } = new;
+        let source = match (file, pin) {
+            (Some(file), None) => Source::Object { file, section, program },
+            (None, Some(_)) if section.is_some() || program.is_some() => {
+                return Err(words.wrong("a pin holds one program: sec and program are for obj".to_owned()));
+            }
+            (None, Some(pin)) => Source::Pinned(pin),
+            (None, None) => return Err(words.wrong("obj FILE or pinned PATH is missing".to_owned())),
+            (Some(_), Some(_)) => return Err(words.wrong("obj and pinned: there can be one only".to_owned())),
+        };
         Ok(Self { source, direct_action, class, hardware })
     }
 }
 
-impl Source {
-    fn object(words: &mut Words<'_>) -> Result<Self, WordError> {
-        let file = words.expect("FILE.rs or OBJ")?.into();
-        Ok(Self::Object { file, section: None, program: None })
-    }
+/// The words of a new filter, in any order.
+#[derive(Default)]
+struct Parts {
+    file: Option<PathBuf>,
+    pin: Option<PathBuf>,
+    section: Option<String>,
+    program: Option<String>,
+    direct_action: bool,
+    class: Option<Handle>,
+    hardware: Hardware,
+}
 
-    fn pinned(words: &mut Words<'_>) -> Result<Self, WordError> {
-        Ok(Self::Pinned(words.expect("a path in a bpffs")?.into()))
-    }
-
-    /// Says which program of an object.
-    fn choose(&mut self, of_section: Option<String>, named: Option<String>) -> Result<(), WordError> {
-        match (self, of_section, named) {
-            (Self::Object { section, program, .. }, of_section, named) => (*section, *program) = (of_section, named),
-            (Self::Pinned(_), None, None) => {}
-            (Self::Pinned(_), ..) => return Err(unexpected("sec or program", "nothing: a pin holds one program")),
+impl Parts {
+    fn take(&mut self, word: &str, words: &mut Words) -> Result<(), Error> {
+        match word {
+            _ if word == "da" || begins(word, "direct-action") => self.direct_action = true,
+            _ if word == "obj" || begins(word, "object-file") => {
+                let file = words.next("FILE.rs or OBJ")?.into();
+                words.set(&mut self.file, file, word)?;
+            }
+            _ if word == "fd" || begins(word, "pinned") || begins(word, "object-pinned") => {
+                let pin = words.next("a path in a bpffs")?.into();
+                words.set(&mut self.pin, pin, word)?;
+            }
+            _ if begins(word, "section") => {
+                let section = words.next("a section's name")?;
+                words.set(&mut self.section, section, word)?;
+            }
+            _ if begins(word, "program") => {
+                let program = words.next("a program's name")?;
+                words.set(&mut self.program, program, word)?;
+            }
+            _ if begins(word, "classid") || begins(word, "flowid") => {
+                let class = words.read("class such as 1:10", handle)?;
+                words.set(&mut self.class, class, word)?;
+            }
+            "skip_hw" => self.hardware.skip_hw = true,
+            "skip_sw" => self.hardware.skip_sw = true,
+            _ if begins(word, "action") => {
+                return Err(words.unexpected(word, "da: then the program's verdict is what is done"));
+            }
+            _ => return Err(words.unexpected(word, BPF)),
         }
         Ok(())
     }
@@ -226,11 +264,11 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{self as tc, parse};
+    use super::super::{self as tc, parse_line};
     use super::*;
 
-    fn request(line: &str) -> Result<Request, WordError> {
-        match parse(line)?.request {
+    fn request(line: &str) -> Result<Request, String> {
+        match parse_line(line)?.0 {
             tc::Request::Filter(request) => Ok(request),
             tc::Request::Qdisc(_) => panic!("{line}"),
         }
@@ -246,7 +284,7 @@ mod tests {
         Bpf { source, direct_action: true, class: None, hardware: Hardware::default() }
     }
 
-    fn put(put: Put, place: Place, bpf: Bpf) -> Result<Request, WordError> {
+    fn put(put: Put, place: Place, bpf: Bpf) -> Result<Request, String> {
         Ok(Request::Put(put, place, Box::new(bpf)))
     }
 
@@ -307,51 +345,46 @@ mod tests {
     #[test]
     fn what_makes_no_command_says_which_word() {
         let rows = [
-            ("filter", "add, change, replace, delete or show is missing after `filter`"),
+            ("filter", "add, change, replace, delete or show is missing"),
             ("filter get dev v0", "`get` is not expected here, but add, change, replace, delete or show"),
-            ("filter show", "dev DEV is missing after `filter`"),
-            ("filter show dev", "device is missing after `dev`"),
+            ("filter show", "dev DEV is missing"),
+            ("filter show dev", "a device's name is missing"),
             (
                 "filter show dev v0 sideways",
                 "`sideways` is not expected here, but dev, ingress, egress, root, parent, \
-                prio, protocol or chain",
+                 prio, protocol or chain",
             ),
-            ("filter add dev v0 ingress", "bpf is missing after `ingress`"),
+            ("filter add dev v0 ingress", "bpf is missing"),
             (
                 "filter add dev v0 ingress u32 match",
                 "`u32` is not expected here, but bpf: for other kinds of filters \
-                there is tc itself",
+                 there is tc itself",
             ),
             ("filter add dev v0 ingress egress bpf", "`egress` is one too many: there can be one only"),
             ("filter add dev v0 ingress prio x bpf", "`x` is no priority from 1 to 65535"),
+            ("filter add dev v0 ingress prio 0 bpf", "`0` is no priority from 1 to 65535"),
             ("filter add dev v0 ingress prio 65536 bpf", "`65536` is no priority from 1 to 65535"),
             ("filter add dev v0 ingress handle 1:2:3:4 bpf", "`1:2:3:4` is no filter's handle"),
             ("filter add dev v0 ingress handle 1000:: bpf", "`1000::` is no filter's handle"),
             ("filter add dev v0 ingress protocol udp bpf", "`udp` is no protocol such as all, ip or 0x88cc"),
-            ("filter add dev v0 ingress bpf da", "obj FILE or pinned PATH is missing after `bpf`"),
-            ("filter add dev v0 ingress bpf da obj", "FILE.rs or OBJ is missing after `obj`"),
-            ("filter add dev v0 ingress bpf da obj x.o sec", "a section's name is missing after `sec`"),
-            ("filter add dev v0 ingress bpf obj x.o pinned /p", "`pinned` is one too many: there can be one only"),
-            (
-                "filter add dev v0 ingress bpf pinned /p sec tc",
-                "`sec or program` is not expected here, but nothing: a \
-                pin holds one program",
-            ),
+            ("filter add dev v0 ingress bpf da", "obj FILE or pinned PATH is missing"),
+            ("filter add dev v0 ingress bpf da obj", "FILE.rs or OBJ is missing"),
+            ("filter add dev v0 ingress bpf da obj x.o sec", "a section's name is missing"),
+            ("filter add dev v0 ingress bpf obj x.o pinned /p", "obj and pinned: there can be one only"),
+            ("filter add dev v0 ingress bpf obj x.o obj y.o", "`obj` is one too many: there can be one only"),
+            ("filter add dev v0 ingress bpf pinned /p sec tc", "a pin holds one program: sec and program are for obj"),
             (
                 "filter add dev v0 ingress bpf obj x.o action ok",
-                "`action` is not expected here, but da: then the \
-                program's verdict is what is done",
+                "`action` is not expected here, but da: then the program's verdict is what is done",
             ),
             (
                 "filter add dev v0 ingress bpf obj x.o police rate",
-                "`police` is not expected here, but da, obj FILE, \
-                pinned PATH, sec, program, classid, skip_hw, skip_sw or the end",
+                "`police` is not expected here, but da, obj, pinned, sec, program, classid, skip_hw or skip_sw",
             ),
-            ("filter del dev v0 ingress prio 1 bpf da", "`da` is not expected here, but the end"),
+            ("filter del dev v0 ingress prio 1 bpf da", "`da` is too much"),
         ];
         for (line, message) in rows {
-            let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert_eq!(request(line).unwrap_err().to_string(), message, "{line}");
+            assert_eq!(request(line).unwrap_err(), message, "{line}");
         }
     }
 }

@@ -12,7 +12,7 @@ use bpfasm::loader::tc::Handle;
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::words::{WordError, Words, begins, unexpected};
+use crate::words::{Words, begins};
 
 /// Add, list and delete clsact qdiscs and BPF filters, in iproute2's words and with its meaning.
 ///
@@ -30,7 +30,7 @@ filter show dev DEV [ WHERE ] [ WHICH ]
 
 WHERE: ingress | egress | root | parent ID
 WHICH: prio N, handle N, protocol P, chain N
-In front of all: -j (JSON), -p (JSON, indented), -d (details)
+Besides: -j (JSON), -p (JSON, indented), -d (details)
 
 Examples:
   sudo bpfasm tc qdisc add dev eth0 clsact
@@ -45,17 +45,19 @@ pub struct Args {
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Command {
-    output: Output,
-    details: bool,
-    request: Request,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
 enum Request {
     Qdisc(qdisc::Request),
     Filter(filter::Request),
 }
+
+/// How it is to be shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    output: Output,
+    details: bool,
+}
+
+const USAGE: &str = "bpfasm tc [-j] [-p] [-d] {qdisc | filter} ...";
 
 impl Args {
     /// Does what the words say.
@@ -63,44 +65,36 @@ impl Args {
     /// # Errors
     ///
     /// They say nothing, or the kernel refuses.
-    pub fn run(self, output: Output, out: &mut impl Write) -> Result<(), Error> {
-        let command = Command::parse(&mut Words::new(&self.words))?;
-        let output =
-            Output { json: output.json || command.output.json, pretty: output.pretty || command.output.pretty };
-        match command.request {
-            Request::Qdisc(request) => request.run(output, out),
-            Request::Filter(request) => request.run(output, command.details, out),
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
+        let (request, flags) = parse(self.words)?;
+        match request {
+            Request::Qdisc(request) => request.run(flags.output, out),
+            Request::Filter(request) => request.run(flags.output, flags.details, out),
         }
     }
 }
 
-impl Command {
-    fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
-        let (mut output, mut details) = (Output::default(), false);
-        loop {
-            let word = words.expect("qdisc or filter")?;
-            let Some(flag) = word.strip_prefix('-') else {
-                let request = Request::parse(word, words)?;
-                return Ok(Self { output, details, request });
-            };
-            match flag.strip_prefix('-').unwrap_or(flag) {
-                flag if begins(flag, "json") => output.json = true,
-                flag if begins(flag, "pretty") => output.pretty = true,
-                flag if begins(flag, "details") => details = true,
-                _ => return Err(unexpected(word, "-json, -pretty, -details, qdisc or filter")),
-            }
+/// Reads all words. Flags may stand anywhere among them.
+fn parse(words: Vec<String>) -> Result<(Request, Flags), Error> {
+    let (flags, words): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| word.starts_with('-'));
+    let mut words = Words::new(words, USAGE);
+    let mut shown = Flags::default();
+    for word in &flags {
+        match word.trim_start_matches('-') {
+            "jp" | "pj" => shown.output.pretty = true,
+            flag if begins(flag, "json") => shown.output.json = true,
+            flag if begins(flag, "pretty") => shown.output.pretty = true,
+            flag if begins(flag, "details") => shown.details = true,
+            _ => return Err(words.unexpected(word, "-json, -pretty or -details")),
         }
     }
-}
-
-impl Request {
-    fn parse(word: &str, words: &mut Words<'_>) -> Result<Self, WordError> {
-        match word {
-            _ if begins(word, "qdisc") => qdisc::Request::parse(words).map(Self::Qdisc),
-            _ if begins(word, "filter") => filter::Request::parse(words).map(Self::Filter),
-            _ => Err(unexpected(word, "qdisc or filter: for anything else there is tc itself")),
-        }
-    }
+    let object = words.next("qdisc or filter")?;
+    let request = match object.as_str() {
+        object if begins(object, "qdisc") => Request::Qdisc(qdisc::Request::parse(&mut words)?),
+        object if begins(object, "filter") => Request::Filter(filter::Request::parse(&mut words)?),
+        object => return Err(words.unexpected(object, "qdisc or filter: for anything else there is tc itself")),
+    };
+    Ok((request, shown))
 }
 
 /// Whether a word is one of tc's for listing.
@@ -114,9 +108,8 @@ fn handle(word: &str) -> Option<Handle> {
 }
 
 #[cfg(test)]
-fn parse(line: &str) -> Result<Command, WordError> {
-    let line: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    Command::parse(&mut Words::new(&line))
+fn parse_line(line: &str) -> Result<(Request, Flags), String> {
+    parse(line.split_whitespace().map(str::to_owned).collect()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -126,20 +119,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_stand_before_the_object() {
-        for line in ["-j qdisc", "-json q", "--json qdisc show", "-js qdi"] {
-            assert!(parse(line).unwrap().output.json, "{line}");
+    fn flags_stand_anywhere() {
+        for line in ["-j qdisc", "-json q", "--json qdisc show", "-js qdi", "qdisc show -j", "-jp qdisc", "-p qdisc"] {
+            assert!(parse_line(line).unwrap().1.output.is_json(), "{line}");
         }
-        let command = parse("-p -d f s dev v0 ingress").unwrap();
-        assert!(command.output.pretty && command.details);
-        assert!(matches!(command.request, Request::Filter(_)));
+        let (request, flags) = parse_line("-p -d f s dev v0 ingress").unwrap();
+        assert!(flags.output.is_json() && flags.details);
+        assert!(matches!(request, Request::Filter(_)));
         let rows = [
-            ("-s qdisc", "`-s` is not expected here, but -json, -pretty, -details, qdisc or filter"),
+            ("-s qdisc", "`-s` is not expected here, but -json, -pretty or -details"),
             ("class show", "`class` is not expected here, but qdisc or filter: for anything else there is tc itself"),
-            ("-j", "qdisc or filter is missing after `-j`"),
+            ("-j", "qdisc or filter is missing"),
         ];
         for (line, message) in rows {
-            assert_eq!(parse(line).unwrap_err().to_string(), message);
+            assert_eq!(parse_line(line).unwrap_err(), message);
         }
     }
 
@@ -151,7 +144,7 @@ mod tests {
             help.lines().filter_map(|line| line.split_once("bpfasm tc ")).map(|of| of.1).collect();
         assert!(examples.len() >= 4);
         for example in examples {
-            assert!(parse(example).is_ok(), "{example}");
+            assert!(parse_line(example).is_ok(), "{example}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::{handle, is_show};
 use crate::error::Error;
 use crate::output::Output;
 use crate::report;
-use crate::words::{WordError, Words, begins, set, unexpected};
+use crate::words::{Words, begins};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,8 @@ pub struct Shown {
     handle: Option<Handle>,
 }
 
-const VERBS: &str = "add, replace, delete or show";
+const USAGE: &str = "bpfasm tc qdisc {add | replace | del} dev DEV {clsact | ingress}";
+const SHOW: &str = "bpfasm tc qdisc show [dev DEV] [clsact | ingress | root | parent ID | handle ID]";
 const TARGET: &str = "dev DEV, then clsact or ingress";
 
 impl Request {
@@ -47,14 +48,15 @@ impl Request {
     /// # Errors
     ///
     /// They make no command.
-    pub fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
-        match words.next() {
+    pub fn parse(words: &mut Words) -> Result<Self, Error> {
+        words.should_be(USAGE);
+        match words.try_next().as_deref() {
             None => Ok(Self::Show(Shown::default())),
             Some(word) if begins(word, "add") => Ok(Self::Add { target: Target::parse(words)?, replace: false }),
             Some(word) if begins(word, "replace") => Ok(Self::Add { target: Target::parse(words)?, replace: true }),
             Some(word) if begins(word, "delete") => Ok(Self::Delete(Target::parse(words)?)),
             Some(word) if is_show(word) => Ok(Self::Show(Shown::parse(words)?)),
-            Some(word) => Err(unexpected(word, VERBS)),
+            Some(word) => Err(words.unexpected(word, "add, replace, delete or show")),
         }
     }
 
@@ -73,28 +75,34 @@ impl Request {
 }
 
 impl Target {
-    fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
+    fn parse(words: &mut Words) -> Result<Self, Error> {
         let mut device = None;
         let qdisc = loop {
-            match words.expect(TARGET)? {
-                word @ "dev" => set(&mut device, words.expect("device")?.to_owned(), word)?,
+            let word = words.next(TARGET)?;
+            match word.as_str() {
+                "dev" => {
+                    let name = words.next("a device's name")?;
+                    words.set(&mut device, name, &word)?;
+                }
                 "clsact" => break FilterQdisc::Clsact,
                 "ingress" => break FilterQdisc::Ingress,
                 // Where both have to be: said for nothing, but right.
                 "parent" => {
-                    words
-                        .read("place of clsact (ffff:fff1)", |word| handle(word).filter(|at| *at == Handle::CLSACT))?;
+                    let is_it = |word: &str| handle(word).filter(|at| *at == Handle::CLSACT);
+                    words.read("place of clsact (ffff:fff1)", is_it)?;
                 }
                 "handle" => {
-                    let is_it = |word| handle(word).filter(|at| *at == Handle::CLSACT_QDISC);
+                    let is_it = |word: &str| handle(word).filter(|at| *at == Handle::CLSACT_QDISC);
                     words.read("handle of clsact (ffff:)", is_it)?;
                 }
-                word => return Err(unexpected(word, TARGET)),
+                word => return Err(words.unexpected(word, TARGET)),
             }
         };
         words.end()?;
-        let missing = WordError::Missing { after: qdisc.kind().to_owned(), expected: "dev DEV in front" };
-        Ok(Self { device: device.ok_or(missing)?, qdisc })
+        match device {
+            Some(device) => Ok(Self { device, qdisc }),
+            None => Err(words.wrong(format!("dev DEV is missing in front of {}", qdisc.kind()))),
+        }
     }
 
     fn add(&self, replace: bool) -> Result<(), Error> {
@@ -134,16 +142,26 @@ pub fn tell_gone(filters: &[Filter]) {
 }
 
 impl Shown {
-    fn parse(words: &mut Words<'_>) -> Result<Self, WordError> {
+    fn parse(words: &mut Words) -> Result<Self, Error> {
+        words.should_be(SHOW);
         let mut shown = Self::default();
-        while let Some(word) = words.next() {
-            match word {
-                "dev" => set(&mut shown.device, words.expect("device")?.to_owned(), word)?,
-                "clsact" | "ingress" => set(&mut shown.parent, Handle::CLSACT, word)?,
-                "root" => set(&mut shown.parent, Handle::ROOT, word)?,
-                "parent" => set(&mut shown.parent, words.read("class such as 1:10", handle)?, word)?,
-                "handle" => set(&mut shown.handle, words.read("handle such as 1:", handle)?, word)?,
-                word => return Err(unexpected(word, "dev, clsact, ingress, root, parent, handle or the end")),
+        while let Some(word) = words.try_next() {
+            match word.as_str() {
+                "dev" => {
+                    let name = words.next("a device's name")?;
+                    words.set(&mut shown.device, name, &word)?;
+                }
+                "clsact" | "ingress" => words.set(&mut shown.parent, Handle::CLSACT, &word)?,
+                "root" => words.set(&mut shown.parent, Handle::ROOT, &word)?,
+                "parent" => {
+                    let parent = words.read("class such as 1:10", handle)?;
+                    words.set(&mut shown.parent, parent, &word)?;
+                }
+                "handle" => {
+                    let of_qdisc = words.read("handle such as 1:", handle)?;
+                    words.set(&mut shown.handle, of_qdisc, &word)?;
+                }
+                word => return Err(words.unexpected(word, "dev, clsact, ingress, root, parent or handle")),
             }
         }
         Ok(shown)
@@ -158,7 +176,7 @@ impl Shown {
         qdiscs.retain(|qdisc| self.handle.is_none_or(|handle| qdisc.handle == handle));
         let rows: Vec<Row> = qdiscs.iter().map(|qdisc| Row::new(qdisc, self.device.is_none())).collect();
         if output.is_json() {
-            return output.print(&rows, out);
+            return output.print(out, &rows);
         }
         rows.iter().try_for_each(|row| writeln!(out, "{}", row.text())).map_err(Error::Output)
     }
@@ -229,11 +247,11 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{self as tc, parse};
+    use super::super::{self as tc, parse_line};
     use super::*;
 
-    fn request(line: &str) -> Result<Request, WordError> {
-        match parse(line)?.request {
+    fn request(line: &str) -> Result<Request, String> {
+        match parse_line(line)?.0 {
             tc::Request::Qdisc(request) => Ok(request),
             tc::Request::Filter(_) => panic!("{line}"),
         }
@@ -280,19 +298,20 @@ mod tests {
     #[test]
     fn what_makes_no_command_says_which_word() {
         let rows = [
-            ("qdisc add", "dev DEV, then clsact or ingress is missing after `add`"),
-            ("qdisc add clsact", "dev DEV in front is missing after `clsact`"),
-            ("qdisc add dev v0", "dev DEV, then clsact or ingress is missing after `v0`"),
+            ("qdisc add", "dev DEV, then clsact or ingress is missing"),
+            ("qdisc add clsact", "dev DEV is missing in front of clsact"),
+            ("qdisc add dev v0", "dev DEV, then clsact or ingress is missing"),
+            ("qdisc add dev", "a device's name is missing"),
             ("qdisc add dev v0 dev v1 clsact", "`dev` is one too many: there can be one only"),
             ("qdisc add dev v0 root htb", "`root` is not expected here, but dev DEV, then clsact or ingress"),
             ("qdisc add dev v0 handle 1: clsact", "`1:` is no handle of clsact (ffff:)"),
-            ("qdisc add dev v0 clsact block 1", "`block` is not expected here, but the end"),
+            ("qdisc add dev v0 clsact block 1", "`block` is too much"),
             ("qdisc link dev v0 clsact", "`link` is not expected here, but add, replace, delete or show"),
-            ("qdisc show v0", "`v0` is not expected here, but dev, clsact, ingress, root, parent, handle or the end"),
+            ("qdisc show v0", "`v0` is not expected here, but dev, clsact, ingress, root, parent or handle"),
             ("qdisc show parent x", "`x` is no class such as 1:10"),
         ];
         for (line, message) in rows {
-            assert_eq!(request(line).unwrap_err().to_string(), message, "{line}");
+            assert_eq!(request(line).unwrap_err(), message, "{line}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Hook, Mode, Place, by_program, query};
 use crate::attach::link::Link;
-use crate::{Error, Program, bpffs, program};
+use crate::{Error, Program, bpffs};
 
 /// A program attached to a control group. Dropping it detaches the program; errors of that are lost, and
 /// [`detach`](Attachment::detach) gives them.
@@ -107,7 +107,7 @@ impl Attachment {
                     return Ok(path);
                 }
                 let path = bpffs::ensure_directory()?.join(record.name(&self.program));
-                program::pin(program.as_fd(), &path)?;
+                bpffs::pin(program.as_fd(), &path)?;
                 Ok(path)
             }
             None => Err(Error::NothingAttached { hook: self.hook.to_string() }),
