@@ -324,6 +324,8 @@ fn classic_insn(bytes: &[u8]) -> Option<ClassicInsn> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ADDRESS: FilterAddress =
@@ -353,6 +355,35 @@ mod tests {
         Reply { message_type: RTM_NEWTFILTER, body }
     }
 
+    /// Attributes as bytes.
+    fn attributes(list: &[(u16, Vec<u8>)]) -> Vec<u8> {
+        row(0, list).body.split_off(TCMSG_LEN)
+    }
+
+    /// Bytes that are attributes, with bytes in them or attributes again, and sometimes cut.
+    fn nested() -> impl Strategy<Value = Vec<u8>> {
+        let bytes = prop::collection::vec(any::<u8>(), 0..32);
+        let leaf = prop_oneof![bytes, Just(b"mirred\0".to_vec()), Just(b"bpf\0".to_vec())];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let list = prop::collection::vec((0_u16..13, inner), 0..4);
+            (list, 0_usize..64).prop_map(|(list, cut)| {
+                let mut bytes = attributes(&list);
+                bytes.truncate(bytes.len().max(cut) - cut / 8);
+                bytes
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_of_any_options_is_listed(options in nested(), kind in prop_oneof![Just("bpf"), Just("u32")]) {
+            let reply = row(7, &[(TCA_KIND, [kind.as_bytes(), b"\0"].concat()), (TCA_OPTIONS, options)]);
+            let filter = filter(&reply).unwrap();
+            prop_assert_eq!((filter.kind.as_str(), filter.address), (kind, FilterAddress { handle: 7, ..ADDRESS }));
+            prop_assert_eq!(filter.bpf().is_some(), kind == "bpf");
+        }
+    }
+
     #[test]
     fn a_foreign_filter_is_listed_by_what_can_be_read() {
         // A flower filter whose options are no attributes at all.
@@ -364,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_bpf_filter_with_a_broken_option_keeps_the_others() {
-        let mut options = row(1, &[(11, 42_u32.to_ne_bytes().to_vec()), (8, vec![1])]).body.split_off(TCMSG_LEN);
+        let mut options = attributes(&[(11, 42_u32.to_ne_bytes().to_vec()), (8, vec![1])]);
         options.extend([1, 0, 0, 0]); // an attribute shorter than its own header
         let reply = row(1, &[(TCA_KIND, b"bpf\0".to_vec()), (TCA_OPTIONS, options)]);
         let filter = filter(&reply).unwrap();
@@ -376,7 +407,7 @@ mod tests {
         let mut insn = 6_u16.to_ne_bytes().to_vec();
         insn.extend([1, 2]);
         insn.extend(0xffff_u32.to_ne_bytes());
-        let options = row(1, &[(4, 1_u16.to_ne_bytes().to_vec()), (TCA_BPF_OPS, insn)]).body.split_off(TCMSG_LEN);
+        let options = attributes(&[(4, 1_u16.to_ne_bytes().to_vec()), (TCA_BPF_OPS, insn)]);
         let reply = row(1, &[(TCA_KIND, b"bpf\0".to_vec()), (TCA_OPTIONS, options)]);
         let classic = filter(&reply).unwrap().bpf().unwrap().classic.clone();
         assert_eq!(classic, Some(vec![ClassicInsn { code: 6, jt: 1, jf: 2, k: 0xffff }]));
