@@ -17,11 +17,13 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod mine;
 mod nat;
 mod object;
 mod random;
 mod refused;
 mod run;
+mod soak;
 mod tc_noun;
 
 use std::process::ExitCode;
@@ -38,11 +40,13 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        mine::cases,
         nat::cases,
         object::cases,
         random::cases,
         refused::cases,
         run::cases,
+        soak::cases,
         tc_noun::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())

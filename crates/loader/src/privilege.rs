@@ -56,6 +56,8 @@ impl Action {
     pub(crate) const INSPECT: Action = Action { name: "inspect a BPF object", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const PIN: Action = Action { name: "pin a BPF object", needs: &[], or_sys_admin: true };
     pub(crate) const OPEN_PIN: Action = Action { name: "open a pinned BPF object", needs: &[], or_sys_admin: true };
+    pub(crate) const LIST_DEVICES: Action =
+        Action { name: "list the network devices", needs: &[], or_sys_admin: false };
     /// rtnetlink does not take `CAP_SYS_ADMIN` instead.
     pub(crate) const CHANGE_FILTERS: Action =
         Action { name: "change the filters of a device", needs: &[NetAdmin], or_sys_admin: false };

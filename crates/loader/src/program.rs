@@ -140,7 +140,7 @@ impl Program {
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        Program::open(bpffs::open(path, "program", "bpf-prog")?)
+        Program::open(bpffs::open(path, bpffs::Kind::Program)?)
     }
 
     fn open(fd: OwnedFd) -> Result<Program, Error> {

@@ -16,7 +16,7 @@ impl Map {
     /// [`Error::NoSuchPin`] if there is no such path or it is not in a bpffs, [`Error::Usage`] if something else is
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Map, Error> {
-        Map::adopt(bpffs::open(path.as_ref(), "map", "bpf-map")?, None)
+        Map::adopt(bpffs::open(path.as_ref(), bpffs::Kind::Map)?, None)
     }
 
     /// Opens the map at a path of a bpffs, or makes one and pins it there. Of many that do so at once, one makes the map

@@ -160,7 +160,7 @@ impl Link {
     /// [`Error::NoSuchPin`] if there is no such path or it is not in a bpffs, [`Error::Usage`] if something else is
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Link, Error> {
-        let fd = bpffs::open(path.as_ref(), "link", "bpf-link")?;
+        let fd = bpffs::open(path.as_ref(), bpffs::Kind::Link)?;
         let info = sys::link_info(fd.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
         Ok(Link { fd, id: info.id })
     }

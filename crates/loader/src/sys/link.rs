@@ -172,6 +172,15 @@ pub struct LinkInfo {
     pub detail: [u32; 4],
 }
 
+impl LinkInfo {
+    /// Whether it is at no device and at no group any more: it was detached, or its target has gone. Not known of links to
+    /// anything else.
+    #[must_use]
+    pub fn is_defunct(&self) -> bool {
+        self.tcx.is_some_and(|(ifindex, _)| ifindex == 0) || self.cgroup.is_some_and(|(id, _)| id == 0)
+    }
+}
+
 /// `BPF_OBJ_GET_INFO_BY_FD` of a link.
 ///
 /// # Errors

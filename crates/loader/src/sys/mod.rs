@@ -18,8 +18,9 @@
 //!
 //! The crate's only `unsafe` code is in the files of this folder, and comes in three forms: the `bpf` call with
 //! pointers into buffers that live longer than the call, the adoption of a descriptor that the kernel has just
-//! returned, and `setsockopt` with an integer. Where the kernel takes a length from an object and not from the call,
-//! as with keys and values of maps, a type that cannot be made by hand carries that length ([`MapFd`]).
+//! returned, and two calls that nix does not have: `setsockopt` with an integer, `open_by_handle_at` with a fixed handle.
+//! Where the kernel takes a length from an object and not from the call, as with keys and values of maps, a type that
+//! cannot be made by hand carries that length ([`MapFd`]).
 //!
 //! # References
 //!
@@ -50,8 +51,8 @@ mod test_run;
 
 pub use btf::{BtfInfo, BtfLoad, btf_info, btf_load};
 pub use cgroup::{
-    BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, cgroup_id, cgroup_version, open_directory, prog_attach_cgroup,
-    prog_detach_cgroup,
+    BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, cgroup_id, cgroup_version, open_cgroup_by_id, open_directory,
+    prog_attach_cgroup, prog_detach_cgroup,
 };
 pub use clock::time_of_day;
 pub use cpu::PossibleCpus;
@@ -67,10 +68,12 @@ pub use map_batch::{BatchRead, map_delete_batch, map_lookup_and_delete_batch, ma
 pub use map_element::{
     map_delete_elem, map_freeze, map_get_next_key, map_lookup_and_delete_elem, map_lookup_elem, map_update_elem,
 };
-pub use namespace::{if_indextoname, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net};
+pub use namespace::{
+    if_indextoname, if_nameindex, if_nametoindex, mount_bpffs, raise_memlock, unshare_mount, unshare_net,
+};
 pub(crate) use netlink::NetlinkSocket;
 #[cfg(test)]
-pub(crate) use netlink::socket_pair;
+pub(crate) use netlink::{socket_pair, user_sockets};
 pub use pin::{obj_get, obj_pin};
 pub use prog::{ProgInfo, ProgLoad, ProgLoadFailure, prog_func_info, prog_info, prog_load, prog_map_ids};
 pub use prog_code::{ProgCode, prog_code};

@@ -29,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
         test("map: percpu_array, by key and value", NEEDS, || indexed::<PerCpu<u32>>(MapType::PERCPU_ARRAY, &per_cpu)),
         test("map: many at a time are the same as one by one", NEEDS, batches),
         test("map: a batch stops at what does not fit", NEEDS, refused_batches),
+        test("map: a type without batches", NEEDS, without_batches),
         test("map: a queue", NEEDS, queue),
         test("map: a walk gives what stays once, while others come and go", NEEDS, walks),
         test("map: what is walked may be deleted", NEEDS, deleting_walk),
@@ -214,6 +215,21 @@ fn refused_batches() -> Outcome {
         );
     }
     assert_eq!(map.map().delete_batch(&[0; 7]).map_err(|error| error.kind()), Err(ErrorKind::Usage));
+    Ok(())
+}
+
+/// What stands in for batches: a call for each entry.
+fn without_batches() -> Outcome {
+    let lo = 1_u32;
+    let map = Map::create(&MapSpec::of::<u32, u32>(MapType::DEVMAP_HASH, 100).name("devices"))?;
+    let lookup = sys::map_lookup_batch(map.as_map_fd(), None, &mut [0; 4], &mut [0; 4], &mut [0; 4]);
+    assert_eq!(lookup, Err(Errno::ENOTSUPP));
+    let map = map.typed::<u32, u32>()?;
+    map.update_batch((0..100).map(|key| (key, lo)))?;
+    let error = map.update_batch([(1, lo), (200, lo), (2, lo)]).expect_err("it is full");
+    assert!(matches!(&error, Error::MapFull { key, .. } if *key == 200_u32.to_ne_bytes()), "{error}");
+    assert_eq!(map.iter().collect::<Result<BTreeMap<_, _>, _>>()?, (0..100).map(|key| (key, lo)).collect());
+    assert_eq!((map.delete_batch(10..300)?, map.drain().count(), map.keys().count()), (90, 10, 0));
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -119,44 +118,15 @@ impl Group {
     /// Those of [`programs`](Group::programs). A group that goes away meanwhile is left out.
     pub fn tree(&self, effective: bool) -> Result<Vec<(PathBuf, Vec<Attached>)>, Error> {
         let mut rows = Vec::new();
-        self.walk(effective, &mut rows)?;
-        Ok(rows)
-    }
-
-    fn walk(&self, effective: bool, rows: &mut Vec<(PathBuf, Vec<Attached>)>) -> Result<(), Error> {
-        let programs = self.programs(effective)?;
-        if !programs.is_empty() {
-            rows.push((self.path.clone(), programs));
-        }
-        for path in self.children()? {
-            match Group::new(path).and_then(|group| group.walk(effective, rows)) {
+        for path in tree(&self.path)? {
+            match Group::new(&path).and_then(|group| group.programs(effective)) {
+                Ok(programs) if programs.is_empty() => {}
+                Ok(programs) => rows.push((path, programs)),
                 Err(Error::NoSuchCgroup { .. } | Error::CgroupGone { .. }) => {}
-                outcome => outcome?,
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
-    }
-
-    /// The folders of the groups just below, sorted; none if the group has gone.
-    fn children(&self) -> Result<Vec<PathBuf>, Error> {
-        let read = || -> io::Result<Vec<PathBuf>> {
-            let own = fs::metadata(&self.path)?.dev();
-            let mut paths = Vec::new();
-            for entry in fs::read_dir(&self.path)? {
-                let entry = entry?;
-                // Another file system may be mounted on a group.
-                if entry.file_type()?.is_dir() && entry.metadata()?.dev() == own {
-                    paths.push(entry.path());
-                }
-            }
-            paths.sort();
-            Ok(paths)
-        };
-        match read() {
-            Ok(paths) => Ok(paths),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(Error::File { path: self.path.clone(), source }),
-        }
+        Ok(rows)
     }
 
     /// An error of a call that names the group.
@@ -166,6 +136,23 @@ impl Group {
             errno => Error::sys(action, errno),
         }
     }
+}
+
+/// A control group and all groups below it, each before those below it.
+pub(in crate::attach) fn tree(group: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut groups = vec![group.to_owned()];
+    let entries = match fs::read_dir(group) {
+        // Removed since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(groups),
+        entries => entries.map_err(|source| Error::File { path: group.to_owned(), source })?,
+    };
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let mut below: Vec<PathBuf> = entries.flatten().filter(is_folder).map(|entry| entry.path()).collect();
+    below.sort();
+    for group in below {
+        groups.extend(tree(&group)?);
+    }
+    Ok(groups)
 }
 
 impl AsFd for Group {

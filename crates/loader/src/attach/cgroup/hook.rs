@@ -75,6 +75,16 @@ impl Hook {
     }
 }
 
+/// Every hook of a control group.
+///
+/// # Errors
+/// Those of [`Group::new`].
+pub fn hooks(group: impl AsRef<Path>) -> Result<Vec<Hook>, Error> {
+    let group = Group::new(group)?;
+    let types = AttachType::ALL.iter().copied().filter(|attach_type| attach_type.is_cgroup());
+    Ok(types.map(|attach_type| Hook { group: group.clone(), attach_type }).collect())
+}
+
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cgroup:{}:{}", self.path().display(), self.attach_type)

@@ -78,21 +78,40 @@ fn entry(filter: Filter) -> Entry {
     }
 }
 
-/// Adds a filter, and the qdisc if it is missing.
+/// Adds a filter to those listed, and the qdisc if it is missing. `None` if the hook has changed meanwhile.
 pub(super) fn add(
     mut connection: Connection,
     (program, program_id): (&Program, u32),
     hook: &Hook,
     priority: u16,
-) -> Result<Held, Error> {
+    listed: &[Entry],
+) -> Result<Option<Held>, Error> {
     match qdisc::ensure(&mut connection, hook.ifindex, FilterQdisc::Clsact) {
         Ok(Made::Created | Made::Present) => {}
         Ok(Made::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
         Err(source) => return Err(explain_add(hook, priority, source)),
     }
-    let address = FilterAddress { priority, protocol: ETH_P_ALL, ..any(hook) };
-    put(connection, (program, program_id), hook, &address, Put::Add)
-        .map_err(|source| explain_add(hook, priority, source))
+    let handle = handle(program_id, priority, listed);
+    let address = FilterAddress { priority, protocol: ETH_P_ALL, handle, ..any(hook) };
+    match put(connection, (program, program_id), hook, &address, Put::Add) {
+        Ok(held) => Ok(Some(held)),
+        Err(source) if source.errno() == Some(Errno::EEXIST) => Ok(None),
+        Err(source) => Err(explain_add(hook, priority, source)),
+    }
+}
+
+/// The handle of a new filter: the program's id, or the next that is free.
+///
+/// The kernel deletes whatever has the handle by then, and where it chooses handles itself it gives those that were just
+/// freed. No filter of anybody else comes to have this one between the dump that shows ours and its deletion.
+fn handle(program_id: u32, priority: u16, listed: &[Entry]) -> u32 {
+    let taken = |wanted: u32| {
+        listed.iter().any(|entry| match entry.place {
+            Place::Clsact { priority: at, handle, .. } => (at, handle) == (priority, wanted),
+            Place::Tcx { .. } => false,
+        })
+    };
+    (program_id..=u32::MAX).find(|&wanted| !taken(wanted)).unwrap_or(program_id)
 }
 
 fn explain_add(hook: &Hook, priority: u16, source: netlink::Error) -> Error {
