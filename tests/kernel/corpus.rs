@@ -20,6 +20,7 @@ use bpfasm_tests::{
 use serde_json::Value;
 
 use crate::object::{assert_has_types, assert_types_were_taken};
+use crate::observe::assert_same_dumps;
 
 /// The cases: two a file, and another for one with programs for tc.
 pub(crate) fn cases() -> Vec<Case> {
@@ -78,8 +79,10 @@ fn bpftool_loads_it(sandbox: &Sandbox, file: &Path) {
     let pins = Path::new(sandbox::BPFFS).join("loaded");
     assert_types_were_taken(&succeed(command!("bpftool", "prog", "loadall", path).arg(&pins)));
     for program in object.programs() {
-        let shown = succeed(command!("bpftool", "-j", "prog", "show", "pinned").arg(pins.join(&program.name)));
+        let pin = pins.join(&program.name);
+        let shown = succeed(command!("bpftool", "-j", "prog", "show", "pinned").arg(&pin));
         assert_is(&shown.json(), &program.name);
+        assert_same_dumps(&["pinned", pin.to_str().unwrap()]);
     }
 }
 

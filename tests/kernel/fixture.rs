@@ -51,6 +51,13 @@ pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
     returning(folder, "tc", name, TC_ACT_UNSPEC)
 }
 
+/// Writes an object with two programs, `first` and `second`, that have no opinion.
+pub(crate) fn two_programs(folder: &Path) -> PathBuf {
+    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
+    let slots: Vec<Slot> = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
+    write(&folder.join("two.o"), &[("tc", "first", slots.clone()), ("tc", "second", slots)])
+}
+
 /// Writes an object with a program for the ingress of control groups that lets everything pass.
 pub(crate) fn cgroup_pass(folder: &Path, name: &str) -> PathBuf {
     returning(folder, "cgroup_skb/ingress", name, CGROUP_PASS)

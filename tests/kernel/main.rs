@@ -20,6 +20,7 @@ mod loader;
 mod mine;
 mod nat;
 mod object;
+mod observe;
 mod random;
 mod refused;
 mod run;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         mine::cases,
         nat::cases,
         object::cases,
+        observe::cases,
         random::cases,
         refused::cases,
         run::cases,

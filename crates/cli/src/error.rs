@@ -173,6 +173,9 @@ pub enum Error {
         /// How it was named.
         handle: Handle,
     },
+    /// A map has no such key, which as JSON is `null`.
+    #[error(transparent)]
+    NoSuchKey(loader::Error),
     /// Several things in the kernel are named so.
     #[error("which one? There are those with id {}", joined(ids))]
     SeveralNamed {
@@ -211,6 +214,7 @@ impl Error {
             Self::Build(error) => error.kind(),
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
+            Self::NoSuchKey(error) => error.kind(),
             Self::NoSuchProgram { .. }
             | Self::NothingNamed { .. }
             | Self::NoSuchSection { .. }
@@ -241,6 +245,11 @@ impl Error {
     /// Whether the reader has been told already.
     pub fn is_reported(&self) -> bool {
         matches!(self, Self::Build(error) if error.is_reported())
+    }
+
+    /// Whether standard output has its JSON already.
+    pub fn is_answered(&self) -> bool {
+        matches!(self, Self::NoSuchKey(_))
     }
 
     /// The verifier's log, where a verifier refused.

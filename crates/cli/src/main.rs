@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         // Whoever read our data has enough of it: that is no failure of ours.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            if json {
+            if json && !error.is_answered() {
                 // As bpftool does; that it can't be written is no second failure.
                 let _ = writeln!(out, "{}", serde_json::json!({ "error": error.to_string() }));
             }

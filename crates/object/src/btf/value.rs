@@ -54,7 +54,7 @@ impl Btf {
     /// Takes the bytes of a value of that type apart.
     ///
     /// What cannot be shown is [`Value::Unknown`] in its place: neither a type that makes no sense nor missing bytes are
-    /// errors, and time and memory stay in proportion to the bytes.
+    /// errors, and memory stays in proportion to the bytes.
     #[must_use]
     pub fn value(&self, id: TypeId, bytes: &[u8], endian: Endian) -> Value<'_> {
         let nodes = bytes.len().saturating_mul(VALUE_NODES_PER_BYTE).saturating_add(VALUE_NODES);

@@ -97,9 +97,8 @@ fn entries(map: &Map) -> Result<Vec<Found>, Error> {
         return Ok(Vec::new());
     }
     let mut all = Vec::new();
-    let mut next = map.next_key(None)?;
-    while let Some(key) = next {
-        next = map.next_key(Some(&key))?;
+    for key in map.keys() {
+        let key = key?;
         let mut value = vec![0; map.value_bytes()];
         let value = sys::map_lookup_elem(map.as_map_fd(), &key, &mut value, 0).map(|()| value);
         all.push(Found { key, value });

@@ -89,15 +89,21 @@ impl Entry<'_> {
     /// Its bytes, laid out as bpftool does.
     pub fn plain(&self) -> String {
         let Some(values) = self.printer.per_cpu(self.value) else {
-            return plain(self.key, &Hex(self.value).to_string(), self.value.len());
+            return plain(self.key, &rows(self.value), self.value.len());
         };
-        let mut text = format!("key:\n{}\n", Hex(self.key));
+        let mut text = format!("key:\n{}\n", rows(self.key));
         let line_break = if self.printer.value_size > 16 { '\n' } else { ' ' };
         for (cpu, value) in values {
-            text += &format!("value (CPU {cpu:02}):{line_break}{}\n", Hex(value));
+            text += &format!("value (CPU {cpu:02}):{line_break}{}\n", rows(value));
         }
         text
     }
+}
+
+/// Bytes as bpftool prints those of maps: 16 a line, in two halves.
+fn rows(bytes: &[u8]) -> String {
+    let halves = |row: &[u8]| row.chunks(8).map(|half| Hex(half).to_string()).collect::<Vec<_>>().join("  ");
+    bytes.chunks(16).map(halves).collect::<Vec<_>>().join("\n")
 }
 
 /// A key and what stands for its value: on one line, if both are short.
@@ -107,7 +113,7 @@ pub fn plain(key: &[u8], value: &str, value_size: usize) -> String {
     let between = if key.len() + value_size <= 24 && !is_long { "  " } else { "\n" };
     let mut text = String::new();
     if !key.is_empty() {
-        text += &format!("key:{line_break}{}{between}", Hex(key));
+        text += &format!("key:{line_break}{}{between}", rows(key));
     }
     if value_size != 0 {
         text += &format!("value:{line_break}{value}");
@@ -158,8 +164,8 @@ mod tests {
         let rows = [
             (4, 4, "key: 00 00 00 00  value: 00 00 00 00\n"),
             (0, 2, "value: 00 00\n"),
-            (12, 13, "key: 00 00 00 00 00 00 00 00 00 00 00 00\nvalue: 00 00 00 00 00 00 00 00 00 00 00 00 00\n"),
-            (1, 17, "key:\n00\nvalue:\n00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"),
+            (12, 13, "key: 00 00 00 00 00 00 00 00  00 00 00 00\nvalue: 00 00 00 00 00 00 00 00  00 00 00 00 00\n"),
+            (1, 17, "key:\n00\nvalue:\n00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00\n00\n"),
         ];
         for (key, value, text) in rows {
             let printer = Printer { types: None, value_size: value, cpus: None };

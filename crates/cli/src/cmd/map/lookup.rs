@@ -14,8 +14,8 @@ use crate::words::Words;
 /// Print the value of a key, by its type where the map has some.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A key is given in bytes (key 1 0 0 0, key hex 0a 00 00 01), or by its type where the map has types: key 1,
-key 10.0.0.1, key src=10.0.0.1 port=80. A key that is not there is exit code 7, or null with --json.
+A key is given in bytes (key 1 0 0 0, key hex 0a 00 00 01), or by its type where the map has types: key 1, \
+key 10.0.0.1, key src=10.0.0.1 port=80. A key that is not there is exit code 7, and null with --json.
 
 Examples:
   sudo bpfasm map lookup id 5 key 1 0 0 0
@@ -39,10 +39,8 @@ impl Args {
         let map = super::open(&mut words)?;
         let key = data::read(&mut words, &map, &["key"])?.key(&words, &map)?;
         let Some(value) = map.lookup(&key)? else {
-            return match self.output.is_json() {
-                true => self.output.print(out, &()),
-                false => Err(loader::Error::NoSuchKey { map: map.name().to_owned(), key }.into()),
-            };
+            self.output.done(out)?;
+            return Err(Error::NoSuchKey(loader::Error::NoSuchKey { map: map.name().to_owned(), key }));
         };
         let printer = Printer::new(&map)?;
         let entry = printer.entry(&key, &value);

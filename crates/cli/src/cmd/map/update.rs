@@ -14,10 +14,10 @@ use crate::words::Words;
 /// Set the value of a key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Keys and values are given in bytes (1 0 0 0, hex 0a 00 00 01), or by their types where the map has types: one value
-(1, -1, true, 10.0.0.1), or fields (src=10.0.0.1 ports[0]=80); fields that are not given are zero. A value for each
-CPU is the same for all of them. A key that is an index may be one number without types too. A value of a map of maps
-is a MAP, and one of a prog_array a PROG.
+Keys and values are given in bytes (1 0 0 0, hex 0a 00 00 01), or by their types where the map has types: one value (1, \
+-1, true, 10.0.0.1), or fields (src=10.0.0.1 ports[0]=80); fields that are not given are zero. A key that is an index \
+may be one number without types too. A value for each CPU is the same for all of them. A value of a map of maps is a \
+MAP, and one of a prog_array a PROG.
 
 Examples:
   sudo bpfasm map update id 5 key 1 0 0 0 value 2 0 0 0 exist
