@@ -8,6 +8,7 @@
 mod attach;
 mod baseline;
 mod cgroup;
+mod cgroup_noun;
 mod context;
 mod corpus;
 mod fixture;
@@ -25,6 +26,7 @@ mod random;
 mod refused;
 mod run;
 mod soak;
+mod tc_noun;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         baseline::cases,
         attach::cases,
         cgroup::cases,
+        cgroup_noun::cases,
         context::cases,
         corpus::cases,
         foreign::cases,
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         refused::cases,
         run::cases,
         soak::cases,
+        tc_noun::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }
