@@ -65,13 +65,13 @@ pub(super) use layout;
 pub(super) fn zero(bytes: &mut Bytes, mut from: u32, to: u32) {
     while from < to {
         let left = to - from;
-        from += if from % 8 == 0 && left >= 8 {
+        from += if from.is_multiple_of(8) && left >= 8 {
             bytes.store(from, U64::from(0));
             8
-        } else if from % 4 == 0 && left >= 4 {
+        } else if from.is_multiple_of(4) && left >= 4 {
             bytes.store(from, U32::from(0));
             4
-        } else if from % 2 == 0 && left >= 2 {
+        } else if from.is_multiple_of(2) && left >= 2 {
             bytes.store(from, U16::from(0));
             2
         } else {
