@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use bpfasm_codegen::ir::Program;
-use bpfasm_codegen::source::SourceText;
+use bpfasm_codegen::source::{SourceMap, SourceText};
 use bpfasm_codegen::{self as codegen, CpuLevel, Endian, Options};
 use bpfasm_dsl::build::{Entry, EntryError, Settings};
 use bpfasm_dsl::module;
@@ -116,8 +116,10 @@ fn target(name: &str) -> Option<Endian> {
 fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), DriverError> {
     arguments.settings.check(entries)?;
     let staged = entries.iter().map(|entry| (entry.stage)(&arguments.settings)).collect::<Result<Vec<_>, _>>()?;
-    let (module, mut sources) = module(staged);
+    // The first that has a line wins: this one knows the file's name.
+    let mut sources = SourceMap::new();
     sources.add(SourceText { path: file.path.into(), name: file.name.into(), first_line: 1, text: file.text.into() });
+    let module = module(staged, &mut sources);
     if arguments.emit_ir {
         write(arguments, "ir.txt", module.to_string().as_bytes())?;
     }

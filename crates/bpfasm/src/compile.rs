@@ -1,5 +1,6 @@
 //! From staged programs to an object.
 
+use bpfasm_codegen::source::SourceMap;
 use bpfasm_codegen::{self as codegen, Options};
 use bpfasm_dsl::module;
 use bpfasm_dsl::program::Program;
@@ -13,7 +14,8 @@ use crate::Error;
 /// [`Error::Stage`] where a program breaks a rule of staging, [`Error::Compile`] where it cannot be compiled for the target.
 pub fn compile(programs: &[&dyn Program], options: &Options) -> Result<Object, Error> {
     let staged = programs.iter().map(|program| program.stage()).collect::<Result<Vec<_>, _>>()?;
-    let (module, sources) = module(staged);
+    let mut sources = SourceMap::new();
+    let module = module(staged, &mut sources);
     Ok(codegen::compile(&module, options, &sources)?)
 }
 

@@ -9,11 +9,10 @@ use crate::stage::StaticUse;
 /// The licence that programs have unless they say otherwise: most helpers ask for it.
 const LICENSE: &str = "GPL";
 
-/// Takes staged programs together: those that use the same map or global variable share it. Gives their sources as well.
-pub fn module(programs: impl IntoIterator<Item = Staged>) -> (Module, SourceMap) {
+/// Takes staged programs together: those that use the same map or global variable share it. Adds their sources.
+pub fn module(programs: impl IntoIterator<Item = Staged>, sources: &mut SourceMap) -> Module {
     let license = LICENSE.to_owned();
     let mut module = Module { license, programs: Vec::new(), maps: Table::new(), globals: Table::new() };
-    let mut sources = SourceMap::new();
     let (mut maps, mut globals) = (Vec::new(), Vec::new());
     for Staged { mut program, maps: own_maps, globals: own_globals, source } in programs {
         sources.add(source);
@@ -28,7 +27,7 @@ pub fn module(programs: impl IntoIterator<Item = Staged>) -> (Module, SourceMap)
         }
         module.programs.push(program);
     }
-    (module, sources)
+    module
 }
 
 /// Adds what a program uses and the module has not yet. `known` are the addresses of what it has. Gives the module's number of each.

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use bpfasm_codegen::ir::{DataType, Entity, Function, MapRef as Map, Op, Operand, Size, Space, Terminator};
+use bpfasm_codegen::source::SourceMap;
 use bpfasm_dsl::map::{LpmKeyValue, Map as _, Stored};
 use bpfasm_dsl::prelude::*;
 use bpfasm_dsl::program::Staged;
@@ -62,7 +63,8 @@ fn a_static_is_a_map_with_its_name() {
 
 #[test]
 fn programs_share_the_maps_that_they_name() {
-    let (module, sources) = bpfasm_dsl::module([staged(&both), staged(&marks_first)]);
+    let mut sources = SourceMap::new();
+    let module = bpfasm_dsl::module([staged(&both), staged(&marks_first)], &mut sources);
     let names: Vec<_> = module.maps.values().map(|map| map.name.as_str()).collect();
     assert_eq!(names, ["COUNTS", "MARKS"]);
     let named = |program: usize| {
@@ -302,6 +304,6 @@ fn globals_have_names_and_values() {
     assert_eq!((decl.name.as_str(), decl.value.as_slice(), decl.read_only), ("LISTENS", &[0, 80][..], true));
     assert_eq!((seen.decl.name.as_str(), seen.decl.value.len(), seen.decl.read_only), ("SEEN", 16, false));
     assert_eq!(seen.decl.value[..8], 1_u64.to_ne_bytes());
-    let (module, _) = bpfasm_dsl::module([staged.clone(), staged]);
+    let module = bpfasm_dsl::module([staged.clone(), staged], &mut SourceMap::new());
     assert_eq!(module.globals.len(), 2);
 }

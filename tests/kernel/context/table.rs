@@ -7,7 +7,7 @@ use bpfasm::{
     codegen::{
         self,
         ir::{Loc, Operand, Program},
-        source::SourceText,
+        source::{SourceMap, SourceText},
     },
     dsl::{
         context::{Context, Field, FullSock, SockCommon, Tc, TcpSock},
@@ -140,7 +140,8 @@ fn load_example<C: Context>(kind: Kind, helper: &Helper) -> Result<(), String> {
     }
     let program = Program { name: name.to_owned(), section: kind.0.to_owned(), signature: C::SIGNATURE, loc, function };
     let source = SourceText { path: "".into(), name: "".into(), first_line: 1, text: "".into() };
-    let (module, sources) = module([Staged { program, maps, globals, source }]);
+    let mut sources = SourceMap::new();
+    let module = module([Staged { program, maps, globals, source }], &mut sources);
     let object = codegen::compile(&module, &codegen::Options::default(), &sources);
     let object = object.map_err(|error| error.to_string())?;
     loader::load(&object).map(drop).map_err(|error| match error {

@@ -1,5 +1,6 @@
 //! The compiler's share: staging, compiling, both.
 
+use bpfasm::codegen::source::SourceMap;
 use bpfasm::codegen::{self, Options};
 use bpfasm::compile;
 use bpfasm::dsl::{module, program::Program};
@@ -64,7 +65,8 @@ fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: 
     }
     for _ in 0..rounds.compiles {
         let staged = figures.stage.time(|| program.stage()).map_err(bpfasm::Error::from)?;
-        let (module, sources) = module([staged]);
+        let mut sources = SourceMap::new();
+        let module = module([staged], &mut sources);
         figures.compile.time(|| codegen::compile(&module, &options, &sources)).map_err(bpfasm::Error::from)?;
     }
     if let (Some(ready), Some(times)) = (ready, &mut figures.load) {
