@@ -2,4 +2,5 @@
 
 pub mod cgroup_ingress;
 pub mod tc_drop;
+pub mod tc_firewall;
 pub mod tc_nat;

@@ -17,6 +17,7 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod maps;
 mod mine;
 mod nat;
 mod object;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        maps::cases,
         mine::cases,
         nat::cases,
         object::cases,

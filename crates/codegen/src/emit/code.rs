@@ -2,10 +2,9 @@
 
 use super::body::Body;
 use super::layout::{Layout, Way};
-use crate::ir::MapRef;
 use crate::options::Options;
 use crate::regalloc::Allocation;
-use crate::select::mir::{Function, MachBlock};
+use crate::select::mir::{Function, MachBlock, Symbol};
 use crate::source::Loc;
 use bpfasm_isa::{Assembler, Insn, Label, LabelError, Slot, SlotIx};
 
@@ -14,8 +13,8 @@ use bpfasm_isa::{Assembler, Insn, Label, LabelError, Slot, SlotIx};
 pub(crate) struct Code {
     /// Its slots.
     pub(crate) slots: Vec<Slot>,
-    /// The LDDWs that load maps, by ascending slot.
-    pub(crate) maps: Vec<(SlotIx, MapRef)>,
+    /// The LDDWs that load addresses of what is outside, by ascending slot.
+    pub(crate) symbols: Vec<(SlotIx, Symbol)>,
     /// Where the code from each slot on was written, by strictly ascending slot, the first at slot 0.
     pub(crate) places: Vec<(SlotIx, Loc)>,
 }
@@ -35,17 +34,17 @@ pub(crate) fn emit(
     let mut asm = Assembler::with_level(options.cpu);
     let labels = (0..=layout.exit().0).map(|_| asm.new_label()).collect();
     let mut emitter =
-        Emitter { asm, labels, exit: Some(layout.exit()), maps: Vec::new(), places: vec![(SlotIx(0), declared)] };
+        Emitter { asm, labels, exit: Some(layout.exit()), symbols: Vec::new(), places: vec![(SlotIx(0), declared)] };
     for (block, next) in layout.blocks() {
         emitter.asm.bind(emitter.label(block));
         for item in body.items(block) {
             emitter.place(item.loc);
-            emitter.maps.extend(item.map.map(|map| (emitter.asm.here(), map)));
+            emitter.symbols.extend(item.symbol.map(|symbol| (emitter.asm.here(), symbol)));
             emitter.asm.push(item.insn);
         }
         emitter.lead_on(layout.way(block, next, options.cpu), body.block(block).loc);
     }
-    Ok(Code { slots: emitter.asm.finish()?, maps: emitter.maps, places: emitter.places })
+    Ok(Code { slots: emitter.asm.finish()?, symbols: emitter.symbols, places: emitter.places })
 }
 
 struct Emitter {
@@ -53,7 +52,7 @@ struct Emitter {
     labels: Vec<Label>,
     /// Stands for the first exit, until that is emitted.
     exit: Option<MachBlock>,
-    maps: Vec<(SlotIx, MapRef)>,
+    symbols: Vec<(SlotIx, Symbol)>,
     places: Vec<(SlotIx, Loc)>,
 }
 

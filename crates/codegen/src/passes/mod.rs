@@ -8,6 +8,7 @@ mod dce;
 mod params;
 mod simplify;
 mod split;
+mod stores;
 mod straighten;
 mod substitution;
 mod tails;
@@ -89,6 +90,7 @@ pub(crate) struct Pass {
 pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "simplify", run: simplify::run, looks_at: Changes::VALUES },
     Pass { name: "params", run: params::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
+    Pass { name: "stores", run: stores::run, looks_at: Changes::ALL },
     Pass { name: "dce", run: dce::run, looks_at: Changes::ALL },
     Pass { name: "straighten", run: straighten::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "tails", run: tails::run, looks_at: Changes::ALL },
