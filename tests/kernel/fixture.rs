@@ -53,8 +53,7 @@ pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
 
 /// Writes an object with two programs, `first` and `second`, that have no opinion.
 pub(crate) fn two_programs(folder: &Path) -> PathBuf {
-    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
-    let slots: Vec<Slot> = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
+    let slots = verdict(TC_ACT_UNSPEC);
     write(&folder.join("two.o"), &[("tc", "first", slots.clone()), ("tc", "second", slots)])
 }
 
