@@ -1,10 +1,10 @@
 //! The compiler's share: staging, compiling, both.
 
-use bpfasm::codegen::ir::{Module, Table};
+use bpfasm::codegen::ir::{Module, Program, Table};
 use bpfasm::codegen::source::SourceMap;
 use bpfasm::codegen::{self, Options};
 use bpfasm::compile;
-use bpfasm::dsl::program::Program;
+use bpfasm::dsl::program;
 
 use super::kernel::Ready;
 use super::times::Times;
@@ -41,7 +41,7 @@ pub struct Figures {
 /// # Errors
 ///
 /// The program can't be compiled or loaded.
-pub fn measure(program: &dyn Program, rounds: Rounds) -> Result<Figures, Error> {
+pub fn measure(program: &dyn program::Program, rounds: Rounds) -> Result<Figures, Error> {
     let object = compile(&[program], &Options::default())?;
     let ready = Ready::new(&object)?;
     let fresh = || Figures {
@@ -59,7 +59,12 @@ pub fn measure(program: &dyn Program, rounds: Rounds) -> Result<Figures, Error> 
     Ok(figures)
 }
 
-fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: &mut Figures) -> Result<(), Error> {
+fn round(
+    program: &dyn program::Program,
+    ready: Option<&Ready>,
+    rounds: Rounds,
+    figures: &mut Figures,
+) -> Result<(), Error> {
     let options = Options::default();
     for _ in 0..rounds.compiles {
         figures.both.time(|| compile(&[program], &options))?;
@@ -68,7 +73,7 @@ fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: 
         let staged = figures.stage.time(|| program.stage()).map_err(bpfasm::Error::from)?;
         let mut sources = SourceMap::new();
         sources.add(program.declaration().source.into());
-        let module = Module { license: "GPL".to_owned(), programs: vec![staged], maps: Table::new() };
+        let module = module(staged);
         figures.compile.time(|| codegen::compile(&module, &options, &sources)).map_err(bpfasm::Error::from)?;
     }
     if let (Some(ready), Some(times)) = (ready, &mut figures.load) {
@@ -77,4 +82,9 @@ fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: 
         }
     }
     Ok(())
+}
+
+/// A program as what the compiler takes.
+pub fn module(program: Program) -> Module {
+    Module { license: "GPL".to_owned(), programs: vec![program], maps: Table::new() }
 }

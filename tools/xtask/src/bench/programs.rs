@@ -1,6 +1,10 @@
 //! Programs that are measured and useful to nobody else.
 
+use bpfasm::dsl::build::Entry;
 use bpfasm::prelude::*;
+
+/// Programs with a twin in C.
+pub const TWINNED: &[&Entry] = &[];
 
 /// Drops packets from any address of a list: one comparison and one early exit for each.
 #[program(tc)]

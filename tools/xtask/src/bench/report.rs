@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use super::codegen::Row;
 use super::times::Times;
 use super::{compiler, rebuild};
 
@@ -34,6 +35,22 @@ pub fn rebuild(figures: &rebuild::Figures, goal: Duration) {
     row("first build", &figures.first, None);
     row("edited", &figures.edited, Some(goal));
     row("unchanged", &figures.unchanged, None);
+}
+
+/// Whose code is compared.
+pub fn makers(rivals: &[String]) {
+    println!(
+        "\nour code beside that of {}, -O2: instruction slots, bytes of machine code, time for all samples",
+        rivals.join(", ")
+    );
+}
+
+/// The code of a program, of several makers.
+pub fn code(name: &str, rows: &[Row]) {
+    println!("\n{name:<26}{:>8}{:>8}{:>8}", "slots", "bytes", "ns");
+    for Row { maker, level, slots, jited, nanos } in rows {
+        println!("  {level}  {maker:<20}{slots:>8}{jited:>8}{nanos:>8}");
+    }
 }
 
 fn row(what: &str, times: &Times, goal: Option<Duration>) {
