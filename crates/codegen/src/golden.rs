@@ -319,3 +319,41 @@ block0:
 10: exit";
     golden(text, &little(CpuLevel::V3), expected);
 }
+
+/// Counts packets by mark.
+const COUNTER: &str = "
+slot0: 4 bytes
+block0:
+  v0 = context
+  v1 = load.w context v0 + 8
+  v2 = address slot0
+  store.w stack v2 + 0, v1
+  v3 = address map0
+  v4 = call map_lookup_elem(v3, v2)
+  branch.ne64 v4, 0, block1, block2
+block1:
+  atomic_add.dw map v4 + 0, 1
+  v5 = add64 v4, 8
+  atomic_add.w map v5 + 0, v1
+  jump block2
+block2:
+  return 0
+";
+
+#[test]
+fn additions_to_memory_take_a_register() {
+    let expected = "
+0: r6 = *(u32 *)(r1 + 0x8)
+1: *(u32 *)(r10 - 0x8) = r6
+2: r1 = 0x0 ll
+4: r2 = r10
+5: r2 += -0x8
+6: call 0x1
+7: if r0 == 0x0 goto +0x3
+8: w1 = 0x1
+9: lock *(u64 *)(r0 + 0x0) += r1
+10: lock *(u32 *)(r0 + 0x8) += r6
+11: w0 = 0x0
+12: exit";
+    golden(COUNTER, &little(CpuLevel::V3), expected);
+}

@@ -4,7 +4,7 @@ use crate::ir::{MapRef, Size, Width};
 use crate::regalloc::{Allocation, Move, Place};
 use crate::select::mir::{Base, Function, Inst, InstIx, MachBlock, Src};
 use crate::source::Loc;
-use bpfasm_isa::{self as isa, AluOp, CpuLevel, Insn, JmpOp, Reg};
+use bpfasm_isa::{self as isa, AluOp, AtomicOp, CpuLevel, Insn, JmpOp, Reg};
 use std::ops::Range;
 
 /// An instruction inside of a block.
@@ -166,6 +166,11 @@ impl Writer<'_> {
                     Src::Imm(imm) => isa::Src::Imm(imm),
                 };
                 self.push(Insn::store(size, base, off, value), loc);
+            }
+            Inst::AtomicAdd { size, base, off, .. } => {
+                let (base, rest) = address(base, regs);
+                let insn = Insn::atomic(AtomicOp::Add, false, size, base, off, rest[0]);
+                self.push(insn.expect("the IR adds to 4 or 8 bytes"), loc);
             }
             Inst::Call { helper, .. } => self.push(Insn::call_helper(helper), loc),
         }

@@ -247,11 +247,18 @@ impl Generator<'_> {
 
     fn access(&mut self, space: Space, size: Size, base: Value, off: i16) {
         let base = Operand::Value(base);
-        if self.below(3) == 0 {
-            let value = self.operand();
-            self.effect(Op::Store { space, size, base, off, value });
-        } else {
-            self.define(Op::Load { space, size, base, off });
+        match self.below(4) {
+            0 => {
+                let value = self.operand();
+                self.effect(Op::Store { space, size, base, off, value });
+            }
+            1 if matches!(size, Size::W | Size::DW) && space == Space::Map => {
+                let value = self.operand();
+                self.effect(Op::AtomicAdd { space, size, base, off, value });
+            }
+            _ => {
+                self.define(Op::Load { space, size, base, off });
+            }
         }
     }
 

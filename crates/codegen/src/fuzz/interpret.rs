@@ -73,6 +73,9 @@ impl Interpreter<'_> {
             Op::Store { size, base, off, value, .. } => {
                 self.world.store(size, at(self.operand(base), off), self.operand(value)).map(|()| 0)
             }
+            Op::AtomicAdd { size, base, off, value, .. } => {
+                self.world.atomic_add(size, at(self.operand(base), off), self.operand(value)).map(|()| 0)
+            }
             Op::StackAddr(slot) => {
                 let above: u64 = self.function.slots.keys().take_while(|&other| other != slot).map(|_| 32).sum();
                 Some(FRAME - 32 - above)

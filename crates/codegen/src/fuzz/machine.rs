@@ -29,6 +29,9 @@ pub(super) fn run(code: &Code, world: World) -> Outcome {
     Outcome::Failed("no end".to_owned())
 }
 
+/// The mode of atomic operations, in the upper three bits of an opcode.
+const ATOMIC: u8 = 0xc0;
+
 struct Machine<'c> {
     code: &'c Code,
     endian: Endian,
@@ -43,6 +46,12 @@ impl Machine<'_> {
         match slot.code & 7 {
             0 => self.lddw(slot),
             1 => self.load(slot),
+            3 if slot.code & 0xe0 == ATOMIC => {
+                let address = self.reg(slot.dst).wrapping_add_signed(slot.off.into());
+                // An `imm` of 0 is an addition that does not fetch.
+                (slot.imm == 0).then_some(())?;
+                self.world.atomic_add(size(slot.code & !0xe0 | 0x60)?, address, self.reg(slot.src))
+            }
             2 | 3 => {
                 let value = if slot.code & 7 == 2 { extend(slot.imm) } else { self.reg(slot.src) };
                 let address = self.reg(slot.dst).wrapping_add_signed(slot.off.into());

@@ -117,6 +117,11 @@ impl World {
         Some(())
     }
 
+    pub(super) fn atomic_add(&mut self, size: Size, address: u64, value: u64) -> Option<()> {
+        let sum = self.load(size, address)?.wrapping_add(value);
+        self.store(size, address, sum)
+    }
+
     pub(super) fn map_address(map: MapRef) -> u64 {
         0x5000_0000 + u64::from(map.0)
     }

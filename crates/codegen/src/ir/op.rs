@@ -120,7 +120,7 @@ impl Args {
     }
 }
 
-/// An operation with one result. A store's result is no value that anything may use.
+/// An operation with one result. That of a store or an atomic addition is no value that anything may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// The pointer to the program's context, R1 at entry.
@@ -174,6 +174,19 @@ pub enum Op {
         /// What to write: its low `size` bytes.
         value: Operand,
     },
+    /// Adds to a number in memory in one step, as all CPUs see it.
+    AtomicAdd {
+        /// The memory.
+        space: Space,
+        /// [`Size::W`] or [`Size::DW`].
+        size: Size,
+        /// The pointer.
+        base: Operand,
+        /// Bytes to add to the pointer.
+        off: i16,
+        /// What to add: its low `size` bytes.
+        value: Operand,
+    },
     /// The address of a stack slot's first byte.
     StackAddr(StackSlot),
     /// The address of a map, for helpers.
@@ -214,9 +227,14 @@ impl Op {
             | Op::StackAddr(_)
             | Op::MapAddr(_) => Effect::Pure,
             Op::Load { space, .. } => Effect::Reads(space),
-            Op::Store { space, .. } => Effect::Writes(space),
+            Op::Store { space, .. } | Op::AtomicAdd { space, .. } => Effect::Writes(space),
             Op::Call { helper, .. } => Effect::Calls { moves_packet: helper.moves_packet_data() },
         }
+    }
+
+    /// Whether there is a value that anything may use.
+    pub fn has_result(&self) -> bool {
+        !matches!(self, Op::Store { .. } | Op::AtomicAdd { .. })
     }
 
     /// Whether the operation may be dropped when nothing uses its result.
@@ -231,7 +249,7 @@ impl Op {
             Op::Bin { a, b, .. } => Args::new(&[a, b]),
             Op::NetSwap { a, .. } | Op::SignExtend { a, .. } => Args::new(&[a]),
             Op::Load { base, .. } => Args::new(&[base]),
-            Op::Store { base, value, .. } => Args::new(&[base, value]),
+            Op::Store { base, value, .. } | Op::AtomicAdd { base, value, .. } => Args::new(&[base, value]),
             Op::Call { args, .. } => args,
         };
         args.items.into_iter().take(usize::from(args.len))
@@ -247,7 +265,7 @@ impl Op {
             }
             Op::NetSwap { a, .. } | Op::SignExtend { a, .. } => f(a),
             Op::Load { base, .. } => f(base),
-            Op::Store { base, value, .. } => {
+            Op::Store { base, value, .. } | Op::AtomicAdd { base, value, .. } => {
                 f(base);
                 f(value);
             }

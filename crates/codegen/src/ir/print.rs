@@ -83,6 +83,9 @@ impl Display for Op {
             Op::Store { space, size, base, off, value } => {
                 write!(f, "store.{} {space} {}, {value}", size_suffix(*size), Address(*base, *off))
             }
+            Op::AtomicAdd { space, size, base, off, value } => {
+                write!(f, "atomic_add.{} {space} {}, {value}", size_suffix(*size), Address(*base, *off))
+            }
             Op::StackAddr(slot) => write!(f, "address {slot}"),
             Op::MapAddr(map) => write!(f, "address {map}"),
             Op::Call { helper, args } => {
@@ -121,7 +124,7 @@ impl Display for Terminator {
 
 impl Display for Inst {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        if !matches!(self.op, Op::Store { .. }) {
+        if self.op.has_result() {
             write!(f, "{} = ", self.result)?;
         }
         self.op.fmt(f)

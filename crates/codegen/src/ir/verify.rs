@@ -8,8 +8,8 @@
 //!    arguments are used at the jump. A store's result is never used.
 //! 5. A jump has as many arguments as its target has parameters; the targets of a branch have none.
 //! 6. No path leads to [`Terminator::Unreachable`].
-//! 7. Network constants and swaps have 2, 4 or 8 bytes, sign extensions start from fewer than 8; a constant's bits above its size are
-//!    zero; a pointer that is loaded or stored through is a value.
+//! 7. Network constants and swaps have 2, 4 or 8 bytes, atomic additions 4 or 8, sign extensions start from fewer than 8; a constant's
+//!    bits above its size are zero; a pointer that is loaded or stored through is a value.
 //!
 //! Unreachable blocks are held to 1, 2, 3, 5 and 7 alone: nothing runs them.
 
@@ -135,7 +135,7 @@ pub fn function(function: &Function, maps: usize) -> Result<(), Error> {
 #[derive(Clone, Copy)]
 enum Def {
     None,
-    Store,
+    NoResult,
     /// By the operation before this index: parameters have 0, the first operation 1.
     At(Block, usize),
 }
@@ -155,10 +155,7 @@ impl Verifier<'_> {
             self.define(Place { block, inst: 0 }, param, Def::At(block, 0))?;
         }
         for (index, inst) in data.insts.iter().enumerate() {
-            let def = match inst.op {
-                Op::Store { .. } => Def::Store,
-                _ => Def::At(block, index + 1),
-            };
+            let def = if inst.op.has_result() { Def::At(block, index + 1) } else { Def::NoResult };
             self.define(Place { block, inst: index }, inst.result, def)?;
         }
         Ok(())
@@ -222,7 +219,7 @@ impl Verifier<'_> {
             }
             Operand::Net(_) => Ok(()),
             Operand::Value(value) => match *self.defs.get(value).ok_or(Error::NoValue(place, value))? {
-                Def::None | Def::Store => Err(Error::NoResult(place, value)),
+                Def::None | Def::NoResult => Err(Error::NoResult(place, value)),
                 Def::At(block, after) => match self.dominators {
                     Some(_) if block == place.block && after <= place.inst => Ok(()),
                     Some(dominators) if block != place.block && dominators.dominates(block, place.block) => Ok(()),
@@ -239,7 +236,8 @@ impl Verifier<'_> {
             Op::SignExtend { from: Size::DW, .. } => Err(Error::Size(place, Size::DW)),
             Op::StackAddr(slot) if self.function.slots.get(slot).is_none() => Err(Error::NoSlot(place, slot)),
             Op::MapAddr(map) if map.0 as usize >= self.maps => Err(Error::NoMap(place, map)),
-            Op::Load { base, .. } | Op::Store { base, .. } if base.as_value().is_none() => {
+            Op::AtomicAdd { size: size @ (Size::B | Size::H), .. } => Err(Error::Size(place, size)),
+            Op::Load { base, .. } | Op::Store { base, .. } | Op::AtomicAdd { base, .. } if base.as_value().is_none() => {
                 Err(Error::ConstPointer(place))
             }
             _ => Ok(()),
@@ -310,6 +308,7 @@ block4:
             ("block0:\n  jump block1\nblock1:\n  unreachable", Error::Reached(Block(1))),
             ("block0:\n  v0 = net_swap.b 7\n  return v0", Error::Size(at(0, 0), Size::B)),
             ("block0:\n  v0 = sign_extend.dw 7\n  return v0", Error::Size(at(0, 0), Size::DW)),
+            ("block0:\n  v0 = context\n  atomic_add.h map v0 + 0, 7\n  return 0", Error::Size(at(0, 1), Size::H)),
             ("block0:\n  return net.h 0x12345", Error::WideNetConst(at(0, 0), 0x12345)),
             ("block0:\n  v0 = load.w map 7 + 0\n  return v0", Error::ConstPointer(at(0, 0))),
         ];

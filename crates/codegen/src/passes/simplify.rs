@@ -131,6 +131,10 @@ impl Simplify {
                 let (base, off) = self.address(base, off)?;
                 Some(Outcome::Do(Op::Store { space, size, base, off, value }))
             }
+            Op::AtomicAdd { space, size, base, off, value } => {
+                let (base, off) = self.address(base, off)?;
+                Some(Outcome::Do(Op::AtomicAdd { space, size, base, off, value }))
+            }
             _ => None,
         }
     }

@@ -27,6 +27,11 @@ impl Select<'_> {
                 self.push(Inst::Load { size, dst, base, off });
             }
             Op::Store { space, size, base, off, value } => self.store(space, size, base, off, value),
+            Op::AtomicAdd { size, base, off, value, .. } => {
+                let (base, off) = self.address(base, off);
+                let value = self.reg(value);
+                self.push(Inst::AtomicAdd { size, base, off, value });
+            }
             Op::Call { helper, ref args } => {
                 let (args, count) = self.call_args(args);
                 let dst = self.vreg(result);

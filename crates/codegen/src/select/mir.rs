@@ -62,6 +62,8 @@ pub(crate) enum Inst {
     Load { size: Size, dst: VReg, base: Base, off: i16 },
     /// A store.
     Store { size: Size, base: Base, off: i16, value: Src },
+    /// An addition to memory in one step.
+    AtomicAdd { size: Size, base: Base, off: i16, value: VReg },
     /// A call; the first `count` of `args` are in R1 and up.
     Call { helper: HelperId, dst: VReg, args: [VReg; 5], count: u8 },
     /// Goes to the one successor.
@@ -116,7 +118,7 @@ impl Inst {
             | Inst::Load { dst, .. } => Some((dst, Any)),
             Inst::Alu { dst, .. } | Inst::Neg { dst, .. } | Inst::NetSwap { dst, .. } => Some((dst, SameAsFirstUse)),
             Inst::Call { dst, .. } => Some((dst, Fixed(Reg::R0))),
-            Inst::Store { .. } | Inst::Jump | Inst::Branch { .. } | Inst::Exit { .. } => None,
+            Inst::Store { .. } | Inst::AtomicAdd { .. } | Inst::Jump | Inst::Branch { .. } | Inst::Exit { .. } => None,
         };
         if let Some((dst, constraint)) = def {
             f(Operand::Def(dst, constraint));
@@ -147,6 +149,12 @@ impl Inst {
                 if let Src::Reg(value) = value {
                     f(Operand::reg(value));
                 }
+            }
+            Inst::AtomicAdd { base, value, .. } => {
+                if let Base::Reg(base) = base {
+                    f(Operand::reg(base));
+                }
+                f(Operand::reg(value));
             }
             Inst::Call { args, count, .. } => {
                 for (&arg, reg) in args.iter().zip(ARGUMENTS).take(usize::from(count)) {
