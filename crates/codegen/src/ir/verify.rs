@@ -237,7 +237,9 @@ impl Verifier<'_> {
             Op::StackAddr(slot) if self.function.slots.get(slot).is_none() => Err(Error::NoSlot(place, slot)),
             Op::MapAddr(map) if map.0 as usize >= self.maps => Err(Error::NoMap(place, map)),
             Op::AtomicAdd { size: size @ (Size::B | Size::H), .. } => Err(Error::Size(place, size)),
-            Op::Load { base, .. } | Op::Store { base, .. } | Op::AtomicAdd { base, .. } if base.as_value().is_none() => {
+            Op::Load { base, .. } | Op::Store { base, .. } | Op::AtomicAdd { base, .. }
+                if base.as_value().is_none() =>
+            {
                 Err(Error::ConstPointer(place))
             }
             _ => Ok(()),

@@ -5,8 +5,10 @@
 
 mod bits;
 mod dce;
+mod homes;
 mod params;
 mod simplify;
+mod sink;
 mod split;
 mod straighten;
 mod substitution;
@@ -92,6 +94,7 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "dce", run: dce::run, looks_at: Changes::ALL },
     Pass { name: "straighten", run: straighten::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "tails", run: tails::run, looks_at: Changes::ALL },
+    Pass { name: "sink", run: sink::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "widen", run: widen::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
 ];
 
