@@ -16,6 +16,7 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod maps;
 mod nat;
 mod object;
 mod random;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        maps::cases,
         nat::cases,
         object::cases,
         random::cases,

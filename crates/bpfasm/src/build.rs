@@ -12,13 +12,13 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use bpfasm_codegen::ir::Program;
-use bpfasm_codegen::source::{SourceMap, SourceText};
+use bpfasm_codegen::source::SourceText;
 use bpfasm_codegen::{self as codegen, CpuLevel, Endian, Options};
 use bpfasm_dsl::build::{Entry, EntryError, Settings};
+use bpfasm_dsl::module;
 use bpfasm_object::elf;
 use bpfasm_object::kernel::section;
 
-use crate::compile::module;
 use crate::{Error, ErrorKind};
 
 /// The file that is built.
@@ -114,16 +114,10 @@ fn target(name: &str) -> Option<Endian> {
 }
 
 fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), DriverError> {
-    let mut sources = SourceMap::new();
-    sources.add(SourceText { path: file.path.into(), name: file.name.into(), first_line: 1, text: file.text.into() });
     arguments.settings.check(entries)?;
-    let mut programs = Vec::new();
-    for entry in entries {
-        let staged = (entry.stage)(&arguments.settings)?;
-        sources.add(staged.source);
-        programs.push(staged.program);
-    }
-    let module = module(programs);
+    let staged = entries.iter().map(|entry| (entry.stage)(&arguments.settings)).collect::<Result<Vec<_>, _>>()?;
+    let (module, mut sources) = module(staged);
+    sources.add(SourceText { path: file.path.into(), name: file.name.into(), first_line: 1, text: file.text.into() });
     if arguments.emit_ir {
         write(arguments, "ir.txt", module.to_string().as_bytes())?;
     }

@@ -2,11 +2,13 @@
 //!
 //! - `#[program(SECTION)]` makes a program of a function ([`macro@program`]).
 //! - `#[staged]` adds join points to a helper function ([`macro@staged`]).
+//! - `#[map]` names a map after its static ([`macro@map`]).
 //! - `#[derive(Header)]` makes a protocol header of a struct ([`macro@Header`]).
 #![forbid(unsafe_code)]
 
 mod header;
 mod joins;
+mod map;
 mod program;
 mod source;
 
@@ -39,6 +41,16 @@ pub fn staged(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut function = parse_macro_input!(item as syn::ItemFn);
     joins::add(&mut function, &root, joins::Kind::Helper);
     quote::quote!(#function).into()
+}
+
+/// Makes a map of a static: `#[map] static COUNTS: Hash<U32, U64> = Hash::new(1024);`. The map's name is the static's.
+///
+/// The option `crate = PATH` tells where the eDSL is, if not at `::bpfasm::dsl`.
+#[proc_macro_attribute]
+pub fn map(options: TokenStream, item: TokenStream) -> TokenStream {
+    // Nothing of the expansion names the eDSL: the option is for uniformity.
+    parse_macro_input!(options as program::Root);
+    map::expand(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a protocol header of a struct: its fields follow each other without padding, in the order in which they are written.

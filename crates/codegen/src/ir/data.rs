@@ -43,9 +43,10 @@ pub struct Field {
 
 impl DataType {
     /// Its size in bytes.
-    pub fn bytes(&self) -> u32 {
+    pub const fn bytes(&self) -> u32 {
         match *self {
-            DataType::Int { bytes, .. } => u32::from(bytes),
+            // `u32::from` is no const function.
+            DataType::Int { bytes, .. } => bytes as u32,
             DataType::Struct { bytes, .. } => bytes,
             DataType::Array { element, len } => element.bytes() * len,
         }

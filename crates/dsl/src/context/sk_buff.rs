@@ -1,6 +1,6 @@
 //! `struct __sk_buff` (`include/uapi/linux/bpf.h`): one table of its fields, with what each kind of program may do with them.
 
-use bpfasm_codegen::ir::{Args, HelperId, Op, Operand, Signature, Size, Space};
+use bpfasm_codegen::ir::{HelperId, Op, Operand, Signature, Size, Space};
 
 use super::packet::{self, Bounds};
 use super::{CgroupSkb, Tc, load, store};
@@ -147,7 +147,7 @@ pub(super) fn load_bytes<T: Scalar>(offset: U32) -> Option<T> {
     let slot = stage::scratch(0, u16::from(T::SIZE.bytes()));
     let base = stage::emit(Op::StackAddr(slot));
     let length = Operand::Const(T::SIZE.bytes().into());
-    let result = call(HelperId::SKB_LOAD_BYTES, &[skb(), offset.operand(), base, length]);
+    let result = stage::call(HelperId::SKB_LOAD_BYTES, &[skb(), offset.operand(), base, length]);
     if I64::from_operand(result) < 0 {
         return None;
     }
@@ -158,10 +158,4 @@ pub(super) fn load_bytes<T: Scalar>(offset: U32) -> Option<T> {
 #[track_caller]
 pub(super) fn skb() -> Operand {
     stage::emit(Op::Context)
-}
-
-/// Calls a helper.
-#[track_caller]
-pub(super) fn call(helper: HelperId, args: &[Operand]) -> Operand {
-    stage::emit(Op::Call { helper, args: Args::new(args) })
 }

@@ -3,7 +3,7 @@
 use bpfasm_codegen::ir::{HelperId, Op, Operand, Signature, Space};
 use bpfasm_object::kernel::ProgramType;
 
-use super::sk_buff::{self, call, skb};
+use super::sk_buff::{self, skb};
 use super::{Context, HelperResult, TcAction};
 use crate::header::{Header, Offset, Pkt, PktMut};
 use crate::stage;
@@ -55,7 +55,7 @@ impl Tc {
         stage::emit(Op::Store { space: Space::Stack, size: T::SIZE, base, off: 0, value: value.operand() });
         let length = Operand::Const(T::SIZE.bytes().into());
         let args = [skb(), offset.into().operand(), base, length, Operand::Const(flags)];
-        I64::from_operand(call(HelperId::SKB_STORE_BYTES, &args))
+        I64::from_operand(stage::call(HelperId::SKB_STORE_BYTES, &args))
     }
 
     /// Corrects the IPv4 header checksum at `offset` bytes for a field that goes `from` one value `to` another
@@ -64,7 +64,7 @@ impl Tc {
     pub fn l3_csum_replace<T: Scalar>(&mut self, offset: impl Into<U32>, from: T, to: T) -> HelperResult {
         let size = Operand::Const(T::SIZE.bytes().into());
         let args = [skb(), offset.into().operand(), from.operand(), to.operand(), size];
-        I64::from_operand(call(HelperId::L3_CSUM_REPLACE, &args))
+        I64::from_operand(stage::call(HelperId::L3_CSUM_REPLACE, &args))
     }
 
     /// Corrects the TCP or UDP checksum at `offset` bytes for a field that goes `from` one value `to` another
@@ -74,19 +74,19 @@ impl Tc {
     pub fn l4_csum_replace<T: Scalar>(&mut self, offset: impl Into<U32>, from: T, to: T, flags: u64) -> HelperResult {
         let flags = Operand::Const(flags | u64::from(T::SIZE.bytes()));
         let args = [skb(), offset.into().operand(), from.operand(), to.operand(), flags];
-        I64::from_operand(call(HelperId::L4_CSUM_REPLACE, &args))
+        I64::from_operand(stage::call(HelperId::L4_CSUM_REPLACE, &args))
     }
 
     /// Sends the packet out of device `ifindex`, or into it with `BPF_F_INGRESS` in `flags` (`bpf_redirect`). The answer must be the
     /// program's.
     #[track_caller]
     pub fn redirect(&mut self, ifindex: impl Into<U32>, flags: u64) -> TcAction {
-        TcAction(call(HelperId::REDIRECT, &[ifindex.into().operand(), Operand::Const(flags)]))
+        TcAction(stage::call(HelperId::REDIRECT, &[ifindex.into().operand(), Operand::Const(flags)]))
     }
 
     /// Makes the first `len` bytes linear, so that [`header`](Tc::header) reaches them (`bpf_skb_pull_data`); 0 asks for all.
     #[track_caller]
     pub fn pull_data(&mut self, len: impl Into<U32>) -> HelperResult {
-        I64::from_operand(call(HelperId::SKB_PULL_DATA, &[skb(), len.into().operand()]))
+        I64::from_operand(stage::call(HelperId::SKB_PULL_DATA, &[skb(), len.into().operand()]))
     }
 }

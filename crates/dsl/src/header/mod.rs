@@ -31,7 +31,7 @@ pub trait Header {
 
 /// A place in memory that is known to be good.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bytes {
     space: Space,
     base: Operand,
@@ -42,9 +42,17 @@ impl Bytes {
     pub(crate) fn new(space: Space, base: Operand, off: i16) -> Bytes {
         Bytes { space, base, off }
     }
-    /// The operand and offset of the byte at `offset`.
+    /// The memory, the pointer, and what is added to it.
+    pub(crate) fn parts(&self) -> (Space, Operand, i16) {
+        (self.space, self.base, self.off)
+    }
+    /// What begins `offset` bytes behind it.
+    pub(crate) fn behind(&self, offset: u32) -> Bytes {
+        Bytes { off: self.at(offset), ..*self }
+    }
+    /// What is added to the pointer for the byte at `offset`.
     fn at(&self, offset: u32) -> i16 {
-        // Headers end below 64 KiB and begin where a packet can: the sum was checked when the view was made.
+        // The end of a header or of a map value was checked when the view was made.
         i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
     }
     /// Reads a field.
@@ -131,8 +139,15 @@ impl Field for Mac {
 
     #[track_caller]
     fn store(self, bytes: &mut Bytes, offset: u32) {
-        self.high.store(bytes, offset);
-        self.low.store(bytes, offset + 4);
+        if bytes.space == Space::Stack && !offset.is_multiple_of(4) {
+            // The verifier wants what goes to the stack aligned.
+            let (high, low) = (self.high.host(), U32::from(self.low.host()));
+            let bytes_of = [high >> 24, high >> 16, high >> 8, high, low >> 8, low];
+            bytes_of.map(U32::low8).store(bytes, offset);
+        } else {
+            self.high.store(bytes, offset);
+            self.low.store(bytes, offset + 4);
+        }
     }
 }
 

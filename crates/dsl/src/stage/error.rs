@@ -96,6 +96,9 @@ pub enum StageErrorKind {
         /// The offset in bytes.
         offset: i64,
     },
+    /// A map without a name.
+    #[error("a map without a name\n  help: make it a static with `#[map]`, which names it after the static")]
+    UnnamedMap,
     /// A loop over a kernel value never met its own start again.
     #[error(
         "a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again"

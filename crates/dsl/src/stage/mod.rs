@@ -11,15 +11,17 @@
 
 mod error;
 mod knowledge;
+mod map;
 mod session;
 mod trace;
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
-use bpfasm_codegen::ir::{Cond, Function, Loc, Op, Operand, StackSlot, Width};
+use bpfasm_codegen::ir::{Args, Cond, Function, HelperId, Loc, Op, Operand, StackSlot, Width};
 
 pub use error::{Mismatch, Place, StageError, StageErrorKind};
+pub use map::MapUse;
 pub use session::Scope;
 pub(crate) use session::Session;
 pub(crate) use session::{JoinAt, JoinKind};
@@ -46,11 +48,11 @@ thread_local! {
     static SESSION: RefCell<ManuallyDrop<Option<Box<Session>>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// Stages a function: runs `body` once per path and gives the graph.
+/// Stages a function: runs `body` once per path and gives the graph, with the maps that it names, in the order of their numbers.
 ///
 /// # Errors
 /// [`StageError`] where the program breaks a rule of staging, or panics.
-pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<Function, StageError> {
+pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<(Function, Vec<MapUse>), StageError> {
     let restore = Restore(exchange(Some(Box::new(Session::new(limits, loc)))));
     loop {
         let result = panics::catch(body);
@@ -100,6 +102,12 @@ fn no_session(caller: Loc) -> ! {
 pub(crate) fn emit(op: Op) -> Operand {
     let loc = Loc::from(core::panic::Location::caller());
     with(|session| session.emit(&op, loc))
+}
+
+/// Calls a helper.
+#[track_caller]
+pub(crate) fn call(helper: HelperId, args: &[Operand]) -> Operand {
+    emit(Op::Call { helper, args: Args::new(args) })
 }
 
 /// Splits the path on a comparison and tells which way this run goes.

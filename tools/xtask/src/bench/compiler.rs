@@ -1,10 +1,8 @@
 //! The compiler's share: staging, compiling, both.
 
-use bpfasm::codegen::ir::{Module, Program, Table};
-use bpfasm::codegen::source::SourceMap;
 use bpfasm::codegen::{self, Options};
 use bpfasm::compile;
-use bpfasm::dsl::program;
+use bpfasm::dsl::{module, program::Program};
 
 use super::kernel::Ready;
 use super::times::Times;
@@ -41,7 +39,7 @@ pub struct Figures {
 /// # Errors
 ///
 /// The program can't be compiled or loaded.
-pub fn measure(program: &dyn program::Program, rounds: Rounds) -> Result<Figures, Error> {
+pub fn measure(program: &dyn Program, rounds: Rounds) -> Result<Figures, Error> {
     let object = compile(&[program], &Options::default())?;
     let ready = Ready::new(&object)?;
     let fresh = || Figures {
@@ -59,21 +57,14 @@ pub fn measure(program: &dyn program::Program, rounds: Rounds) -> Result<Figures
     Ok(figures)
 }
 
-fn round(
-    program: &dyn program::Program,
-    ready: Option<&Ready>,
-    rounds: Rounds,
-    figures: &mut Figures,
-) -> Result<(), Error> {
+fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: &mut Figures) -> Result<(), Error> {
     let options = Options::default();
     for _ in 0..rounds.compiles {
         figures.both.time(|| compile(&[program], &options))?;
     }
     for _ in 0..rounds.compiles {
         let staged = figures.stage.time(|| program.stage()).map_err(bpfasm::Error::from)?;
-        let mut sources = SourceMap::new();
-        sources.add(program.declaration().source.into());
-        let module = module(staged);
+        let (module, sources) = module([staged]);
         figures.compile.time(|| codegen::compile(&module, &options, &sources)).map_err(bpfasm::Error::from)?;
     }
     if let (Some(ready), Some(times)) = (ready, &mut figures.load) {
@@ -82,9 +73,4 @@ fn round(
         }
     }
     Ok(())
-}
-
-/// A program as what the compiler takes.
-pub fn module(program: Program) -> Module {
-    Module { license: "GPL".to_owned(), programs: vec![program], maps: Table::new() }
 }

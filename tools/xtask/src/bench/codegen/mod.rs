@@ -6,14 +6,15 @@
 mod clang;
 mod run;
 
-use bpfasm::codegen::{CpuLevel, Options, source::SourceMap};
+use bpfasm::codegen::{CpuLevel, Options};
 use bpfasm::dsl::build::{Entry, Settings};
+use bpfasm::dsl::module;
 use bpfasm::object::Object;
 use bpfasm::{codegen, object::elf};
 
 use self::clang::Clang;
 use self::run::Subject;
-use super::{compiler, programs, report};
+use super::{programs, report};
 use crate::error::Error;
 use crate::scratch::Scratch;
 
@@ -79,11 +80,9 @@ fn rows(entry: &Entry, compilers: &[Clang], scratch: &Scratch) -> Result<Vec<Row
 
 fn ours(entry: &Entry, level: CpuLevel) -> Result<Object, Error> {
     let staged = (entry.stage)(&Settings::default()).map_err(|error| Error::Unfit { reason: error.to_string() })?;
-    let mut sources = SourceMap::new();
-    sources.add(staged.source);
+    let (module, sources) = module([staged]);
     let options = Options::default().cpu(level);
-    codegen::compile(&compiler::module(staged.program), &options, &sources)
-        .map_err(|error| bpfasm::Error::from(error).into())
+    codegen::compile(&module, &options, &sources).map_err(|error| bpfasm::Error::from(error).into())
 }
 
 #[cfg(test)]
