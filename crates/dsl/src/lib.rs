@@ -58,7 +58,7 @@ pub mod prelude {
     pub use crate::sample::Sample;
     pub use crate::uapi::*;
     pub use crate::value::{Be16, Be32, Be64, Bit, I32, I64, Mac, U8, U16, U32, U64};
-    pub use bpfasm_macros::{Header, map, program, staged};
+    pub use bpfasm_macros::{BpfStruct, Header, map, program, staged};
 }
 
 /// What the macros expand to.
@@ -66,8 +66,10 @@ pub mod prelude {
 pub mod private {
     pub use crate::build::{Entry, SetFromStr, SetList, SetNever, Setting};
     pub use crate::header::{Bytes, Field, Header};
-    pub use crate::join::{Dead, Join, JoinHost, JoinOpaque, JoinStaged, Var};
-    pub use crate::program::{Declaration, Program, Source, Staged, bind, returning, stage};
+    pub use crate::join::{Dead, HostKey, Join, JoinHost, JoinOpaque, JoinStaged, Staged, Var};
+    pub use crate::map::{Layout, MapRef, Stored};
+    pub use crate::program::{self, Declaration, Program, Source, bind, returning, stage};
     pub use crate::stage::{Scope, StageError, forked_again_since, forked_since, scope};
     pub use bpfasm_codegen::ir;
+    pub use bpfasm_object::MapData;
 }

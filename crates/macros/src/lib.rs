@@ -3,9 +3,12 @@
 //! - `#[program(SECTION)]` makes a program of a function ([`macro@program`]).
 //! - `#[staged]` adds join points to a helper function ([`macro@staged`]).
 //! - `#[map]` names a map after its static ([`macro@map`]).
+//! - `#[derive(BpfStruct)]` makes a struct what maps can hold ([`macro@BpfStruct`]).
 //! - `#[derive(Header)]` makes a protocol header of a struct ([`macro@Header`]).
 #![forbid(unsafe_code)]
 
+mod bpf_struct;
+mod fields;
 mod header;
 mod joins;
 mod map;
@@ -58,4 +61,17 @@ pub fn map(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn header(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::DeriveInput);
     header::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct of kernel values what maps can hold: a key, a value, or a part of one. Its fields lie as in C.
+///
+/// For `struct Stat { packets: U64, bytes: U64 }` it makes
+/// - the struct `StatValue` with the same fields of host types (`u64`), for user space; `#[bpf(value = NAME)]` gives it another name;
+/// - a view `StatView` with a method a field, so that a `MapRef<Stat>` has `packets()`, a `MapRef<U64>`.
+///
+/// The option `#[bpf(crate = PATH)]` tells where the eDSL is, if not at `::bpfasm::dsl`.
+#[proc_macro_derive(BpfStruct, attributes(bpf))]
+pub fn bpf_struct(item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as syn::DeriveInput);
+    bpf_struct::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -8,7 +8,10 @@ use syn::{Error, Item, ItemStatic, Result, StaticMutability};
 pub(crate) fn expand(item: TokenStream) -> Result<TokenStream> {
     let item: Item = syn::parse2(item)?;
     let Item::Static(mut item) = item else {
-        return Err(Error::new(item.span(), "a map is a static: `#[map] static COUNTS: Hash<U32, U64> = Hash::new(1024);`"));
+        return Err(Error::new(
+            item.span(),
+            "a map is a static: `#[map] static COUNTS: Hash<U32, U64> = Hash::new(1024);`",
+        ));
     };
     if let StaticMutability::Mut(token) = &item.mutability {
         return Err(Error::new(token.span(), "a map is no `static mut`: programs change its entries, not the static"));

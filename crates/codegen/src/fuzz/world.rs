@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Calls a helper. What it gives depends on its arguments and, for those that point to the stack, on the 8 bytes there, which it
-    /// changes; it changes a map value as well. A lookup finds a map value.
+    /// changes if it may; it changes a map value as well. A lookup finds a map value.
     pub(super) fn call(&mut self, helper: HelperId, args: &[u64]) -> u64 {
         let mut seen = Vec::new();
         let mut result = u64::from(helper.0);
@@ -137,7 +137,7 @@ impl World {
             let content = if is_stack { self.load(Size::DW, arg).unwrap_or(0) } else { arg };
             result = mix(result, content);
             seen.push(content);
-            if is_stack {
+            if is_stack && !helper.changes_maps_only() {
                 self.store(Size::DW, arg, result);
             }
         }

@@ -207,7 +207,7 @@ pub enum Effect {
     Pure,
     /// Depends on what was stored to the space; an unused one may go.
     Reads(Space),
-    /// Changes the space.
+    /// Changes the space at most, and gives what nothing else gives.
     Writes(Space),
     /// Calls out: may change maps, the stack it was given and the context; `moves_packet` when pointers into the packet die.
     Calls {
@@ -228,6 +228,7 @@ impl Op {
             | Op::MapAddr(_) => Effect::Pure,
             Op::Load { space, .. } => Effect::Reads(space),
             Op::Store { space, .. } | Op::AtomicAdd { space, .. } => Effect::Writes(space),
+            Op::Call { helper, .. } if helper.changes_maps_only() => Effect::Writes(Space::Map),
             Op::Call { helper, .. } => Effect::Calls { moves_packet: helper.moves_packet_data() },
         }
     }

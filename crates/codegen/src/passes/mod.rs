@@ -10,6 +10,7 @@ mod params;
 mod simplify;
 mod sink;
 mod split;
+mod stores;
 mod straighten;
 mod substitution;
 mod sums;
@@ -94,6 +95,7 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "simplify", run: simplify::run, looks_at: Changes::VALUES },
     Pass { name: "sums", run: sums::run, looks_at: Changes::VALUES.and(Changes::CODE) },
     Pass { name: "params", run: params::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
+    Pass { name: "stores", run: stores::run, looks_at: Changes::ALL },
     Pass { name: "dce", run: dce::run, looks_at: Changes::ALL },
     Pass { name: "straighten", run: straighten::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "thread", run: thread::run, looks_at: Changes::CODE.and(Changes::EDGES) },

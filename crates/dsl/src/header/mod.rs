@@ -70,7 +70,7 @@ impl Bytes {
 
 /// A type that a header can have as a field.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a field of a header",
+    message = "`{Self}` cannot be a field",
     note = "fields are kernel values (`U8`, `Be16`, …), `Mac`, and arrays of them"
 )]
 pub trait Field: Sized {

@@ -5,7 +5,7 @@ use bpfasm_object::MapData;
 
 use super::{Layout, NoFields, Stored};
 use crate::header::{Bytes, Field};
-use crate::join::{HostKey, Staged};
+use crate::join::{Dead, HostKey, Staged};
 use crate::value::{Scalar, U32};
 
 /// A key of an [`LpmTrie`](super::LpmTrie): the first bits of some data (`struct bpf_lpm_trie_key`, `include/uapi/linux/bpf.h`).
@@ -45,7 +45,10 @@ pub struct LpmKeyValue<H> {
 impl<D: Stored> LpmKey<D> {
     const LAYOUT: Layout<2> = {
         let layout = Layout::new([(4, 4), (D::BYTES, D::ALIGN)]);
-        assert!(layout.offsets[1] == 4, "the kernel wants the data of a prefix right behind its length: a `Be64` is none");
+        assert!(
+            layout.offsets[1] == 4,
+            "the kernel wants the data of a prefix right behind its length: a `Be64` is none"
+        );
         layout
     };
 }
@@ -75,6 +78,12 @@ impl<D: Stored> Staged for LpmKey<D> {
     }
 }
 
+impl<D: Dead> Dead for LpmKey<D> {
+    fn dead() -> Self {
+        LpmKey { prefix_len: U32::dead(), data: D::dead() }
+    }
+}
+
 impl<D: Stored> Stored for LpmKey<D> {
     type Host = LpmKeyValue<D::Host>;
     type View = NoFields;
@@ -87,6 +96,10 @@ impl<D: Stored> Stored for LpmKey<D> {
         ],
     };
     const ALIGN: u32 = Self::LAYOUT.align;
+
+    fn copied(&self) -> Self {
+        LpmKey { prefix_len: self.prefix_len, data: self.data.copied() }
+    }
 
     fn encode(host: &Self::Host, bytes: &mut [u8]) {
         <U32 as Stored>::encode(&host.prefix_len, &mut bytes[..4]);

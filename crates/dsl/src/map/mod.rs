@@ -36,12 +36,13 @@ mod stored;
 use std::marker::PhantomData;
 
 use bpfasm_codegen::ir::{Cond, HelperId, Loc, MapDecl, Op, Operand, Space, Width};
-use bpfasm_object::MapData;
 use bpfasm_object::kernel::MapType;
 
 use crate::context::HelperResult;
-use crate::header::Bytes;
+use crate::header::{Bytes, Field};
+use crate::join;
 use crate::stage;
+use crate::uapi;
 use crate::value::{I64, Scalar, U32};
 
 pub use layout::Layout;
@@ -64,9 +65,9 @@ pub struct Head {
 /// A map that programs can use: a static with `#[map]`.
 pub trait Map {
     /// Its keys.
-    type Key: Stored + MapData;
+    type Key: Stored;
     /// Its values.
-    type Value: Stored + MapData;
+    type Value: Stored;
     /// Its kind.
     const TYPE: MapType;
 
@@ -81,7 +82,7 @@ pub trait Map {
 
 macro_rules! delete {
     (delete $name:ident<$($param:ident),+>, $key:ty) => {
-        impl<$($param: Stored + MapData),+> $name<$($param),+> {
+        impl<$($param: Stored),+> $name<$($param),+> {
             /// Removes the entry of a key (`bpf_map_delete_elem`). It fails where there is none.
             #[track_caller]
             pub fn delete(&self, key: impl Into<$key>) -> HelperResult {
@@ -101,16 +102,16 @@ macro_rules! kinds {
     )*) => { $(
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $name<$($param: Stored + MapData),+> {
+        pub struct $name<$($param: Stored),+> {
             head: Head,
             types: PhantomData<fn() -> ($($param,)+)>,
         }
 
-        impl<$($param: Stored + MapData),+> $name<$($param),+> {
+        impl<$($param: Stored),+> $name<$($param),+> {
             /// A map of at most `max_entries` entries, for a static with `#[map]`.
             #[must_use]
             pub const fn new(max_entries: u32) -> Self {
-                const { assert!(<$value as MapData>::SIZE <= reference::MAX_BYTES, "a map's value has at most 32767 bytes") }
+                const { assert!(<$value as Field>::BYTES <= reference::MAX_BYTES, "a map's value has at most 32767 bytes") }
                 $name { head: Head { name: None, max_entries, flags: $flags }, types: PhantomData }
             }
 
@@ -134,6 +135,12 @@ macro_rules! kinds {
                 lookup(self, key.into())
             }
 
+            /// The value of a key, which is put there if there is none: splits the path. It is `None` where the map is full.
+            #[track_caller]
+            pub fn lookup_or_insert(&self, key: impl Into<$key>, value: impl Into<$value>) -> Option<MapRef<$value>> {
+                lookup_or_insert(self, key.into(), value.into())
+            }
+
             /// Sets the value of a key (`bpf_map_update_elem`). `flags` are `BPF_ANY`, `BPF_NOEXIST` or `BPF_EXIST`.
             #[track_caller]
             pub fn update(&self, key: impl Into<$key>, value: impl Into<$value>, flags: u64) -> HelperResult {
@@ -141,7 +148,7 @@ macro_rules! kinds {
             }
         }
 
-        impl<$($param: Stored + MapData),+> Map for $name<$($param),+> {
+        impl<$($param: Stored),+> Map for $name<$($param),+> {
             type Key = $key;
             type Value = $value;
             const TYPE: MapType = MapType::$kind;
@@ -205,10 +212,30 @@ fn spill<T: Stored>(nth: usize, value: T) -> Operand {
 
 #[track_caller]
 fn lookup<M: Map>(map: &M, key: M::Key) -> Option<MapRef<M::Value>> {
-    let args = [address(map), spill(0, key)];
-    let value = stage::call(HelperId::MAP_LOOKUP_ELEM, &args);
+    lookup_at(address(map), spill(0, key))
+}
+
+/// Looks up a key that lies on the stack.
+#[track_caller]
+fn lookup_at<V: Stored>(map: Operand, key: Operand) -> Option<MapRef<V>> {
+    let value = stage::call(HelperId::MAP_LOOKUP_ELEM, &[map, key]);
     let found = stage::fork(Cond::Ne, Width::W64, value, Operand::Const(0));
     found.then(|| MapRef::new(Bytes::new(Space::Map, value, 0)))
+}
+
+#[track_caller]
+fn lookup_or_insert<M: Map>(map: &M, key: M::Key, value: M::Value) -> Option<MapRef<M::Value>> {
+    let (map, key) = (address(map), spill(0, key));
+    let scope = stage::scope();
+    let mut found = lookup_at(map, key);
+    if found.is_none() {
+        // Another CPU may be faster: then its value is found.
+        let args = [map, key, spill(1, value), Operand::Const(uapi::BPF_NOEXIST)];
+        stage::call(HelperId::MAP_UPDATE_ELEM, &args);
+        found = lookup_at(map, key);
+    }
+    join::merge_one(&scope, &mut found);
+    found
 }
 
 #[track_caller]

@@ -12,7 +12,7 @@ use crate::stage;
 use crate::value::{I32, I64, Scalar, U32, U64};
 
 /// Bytes that a value may have, so that each can be reached by the offset of an instruction (`off`, RFC 9669 section 3).
-pub(super) const MAX_BYTES: usize = 0x7fff;
+pub(super) const MAX_BYTES: u32 = 0x7fff;
 
 /// A value in a map, or a field of one, proven to be there.
 ///

@@ -1,11 +1,14 @@
 //! What memory holds: kernel values as map keys, map values and parts of them.
 
+use std::fmt::Debug;
+use std::hash::Hash;
+
 use bpfasm_codegen::ir::DataType;
 use bpfasm_object::MapData;
 
 use super::reference::{Elements, NoFields};
 use crate::header::{Bytes, Field};
-use crate::join::Staged;
+use crate::join::{Dead, Staged};
 use crate::value::{Be16, Be32, Be64, I32, I64, Mac, Scalar, U8, U16, U32, U64};
 
 /// A kernel value that maps can hold, or a part of one.
@@ -17,9 +20,9 @@ use crate::value::{Be16, Be32, Be64, I32, I64, Mac, Scalar, U8, U16, U32, U64};
     label = "not a kernel value of known layout",
     note = "maps hold `U8 U16 U32 U64 I32 I64 Be16 Be32 Be64 Mac`, and structs of them: add `#[derive(BpfStruct)]` to yours"
 )]
-pub trait Stored: Field + Staged {
+pub trait Stored: Field + Staged + Dead {
     /// What user space holds.
-    type Host;
+    type Host: Copy + Debug + Eq + Hash;
     /// The fields of it in memory.
     #[doc(hidden)]
     type View: From<Bytes> + Copy;
@@ -29,6 +32,9 @@ pub trait Stored: Field + Staged {
     /// What its place is a multiple of, in bytes.
     #[doc(hidden)]
     const ALIGN: u32;
+    /// The same value again: a handle is as good as another.
+    #[doc(hidden)]
+    fn copied(&self) -> Self;
     /// Writes what user space holds.
     #[doc(hidden)]
     fn encode(host: &Self::Host, bytes: &mut [u8]);
@@ -61,6 +67,9 @@ macro_rules! numbers {
             type View = NoFields;
             const DATA: DataType = <$kernel as Scalar>::DATA;
             const ALIGN: u32 = <$kernel as Field>::BYTES;
+            fn copied(&self) -> Self {
+                *self
+            }
             fn encode(host: &$host, bytes: &mut [u8]) {
                 bytes.copy_from_slice(&host.$to());
             }
@@ -89,6 +98,9 @@ impl Stored for Mac {
     type View = NoFields;
     const DATA: DataType = DataType::Array { element: &<U8 as Scalar>::DATA, len: 6 };
     const ALIGN: u32 = 1;
+    fn copied(&self) -> Self {
+        *self
+    }
     fn encode(host: &[u8; 6], bytes: &mut [u8]) {
         bytes.copy_from_slice(host);
     }
@@ -103,6 +115,9 @@ impl<T: Stored, const N: usize> Stored for [T; N] {
     type View = Elements<T, N>;
     const DATA: DataType = DataType::Array { element: &T::DATA, len: <Self as Field>::BYTES / T::BYTES };
     const ALIGN: u32 = T::ALIGN;
+    fn copied(&self) -> Self {
+        self.each_ref().map(T::copied)
+    }
     fn encode(host: &[T::Host; N], bytes: &mut [u8]) {
         for (item, bytes) in host.iter().zip(bytes.chunks_mut(T::BYTES as usize)) {
             T::encode(item, bytes);

@@ -52,7 +52,11 @@ thread_local! {
 ///
 /// # Errors
 /// [`StageError`] where the program breaks a rule of staging, or panics.
-pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<(Function, Vec<MapUse>), StageError> {
+pub fn stage(
+    limits: Limits,
+    loc: Loc,
+    body: &mut dyn FnMut() -> Operand,
+) -> Result<(Function, Vec<MapUse>), StageError> {
     let restore = Restore(exchange(Some(Box::new(Session::new(limits, loc)))));
     loop {
         let result = panics::catch(body);

@@ -160,3 +160,9 @@ impl crate::join::Staged for Mac {
         f(&mut self.low.0);
     }
 }
+
+impl crate::join::Dead for Mac {
+    fn dead() -> Self {
+        Mac::from([0; 6])
+    }
+}
