@@ -157,7 +157,7 @@ impl Derive<'_> {
         let loads =
             self.each(|Field { ident, .. }, plain, _, start| quote!(#ident: #plain::load(bytes, offset + #start)));
         let stores =
-            self.each(|Field { ident, .. }, plain, _, start| quote!(#plain::store(#ident, bytes, offset + #start);));
+            self.each(|Field { ident, .. }, plain, _, start| quote!(#plain::store(#ident, __bytes, __offset + #start);));
         let layout = quote! {
             impl #name where #bounds {
                 #[doc(hidden)]
@@ -174,7 +174,7 @@ impl Derive<'_> {
                 }
 
                 #[track_caller]
-                fn store(self, bytes: &mut #root::private::Bytes, offset: u32) {
+                fn store(self, __bytes: &mut #root::private::Bytes, __offset: u32) {
                     let #name { #(#idents),* } = self;
                     #(#stores)*
                 }

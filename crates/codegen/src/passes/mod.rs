@@ -5,6 +5,7 @@
 
 mod bits;
 mod dce;
+mod fill;
 mod homes;
 mod params;
 mod simplify;
@@ -95,6 +96,7 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "simplify", run: simplify::run, looks_at: Changes::VALUES },
     Pass { name: "sums", run: sums::run, looks_at: Changes::VALUES.and(Changes::CODE) },
     Pass { name: "params", run: params::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
+    Pass { name: "fill", run: fill::run, looks_at: Changes::VALUES.and(Changes::CODE) },
     Pass { name: "stores", run: stores::run, looks_at: Changes::ALL },
     Pass { name: "dce", run: dce::run, looks_at: Changes::ALL },
     Pass { name: "straighten", run: straighten::run, looks_at: Changes::CODE.and(Changes::EDGES) },

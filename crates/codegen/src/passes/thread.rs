@@ -178,7 +178,7 @@ block6:
     #[test]
     fn a_comparison_is_asked_once() {
         becomes(
-            super::run,
+            run,
             Endian::Little,
             RULES,
             "
@@ -207,7 +207,7 @@ block6:
         let stays = |from: &str, to: &str| {
             let text = RULES.replace(from, to);
             assert_ne!(text, RULES);
-            becomes(super::run, Endian::Little, &text, &text);
+            becomes(run, Endian::Little, &text, &text);
         };
         stays("6, block2, block1", "7, block2, block1");
         stays("block2:\n", "block2:\n  v3 = load.b packet v0 + 0\n");

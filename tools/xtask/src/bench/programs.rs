@@ -5,7 +5,7 @@ use bpfasm::dsl::sample::SampleBuilder;
 use bpfasm::prelude::*;
 
 /// Programs with a twin in C.
-pub const TWINNED: &[&Entry] = &[&__BPFASM_limit, &__BPFASM_networks];
+pub const TWINNED: &[&Entry] = &[&__BPFASM_limit, &__BPFASM_flows, &__BPFASM_networks];
 
 /// Drops packets from any address of a list: one comparison and one early exit for each.
 #[program(tc)]
@@ -40,6 +40,43 @@ pub fn limit(skb: &mut Tc) -> TcAction {
         return if seen.get() > 2 { TcAction::SHOT } else { TcAction::OK };
     }
     SEEN.update(source, 1, BPF_ANY);
+    TcAction::OK
+}
+
+/// What makes a flow.
+#[derive(BpfStruct)]
+struct Flow {
+    saddr: Be32,
+    daddr: Be32,
+    source: Be16,
+    dest: Be16,
+    protocol: U8,
+}
+
+/// What was seen of a flow.
+#[derive(BpfStruct)]
+struct Traffic {
+    packets: U64,
+    bytes: U64,
+}
+
+/// What was seen of each flow.
+#[map]
+static FLOWS: Hash<Flow, Traffic> = Hash::new(1024);
+
+/// Counts packets and bytes of each flow, and drops all packets behind the first two.
+#[program(tc, samples = twice)]
+pub fn flows(skb: &mut Tc) -> TcAction {
+    let Some(ip) = skb.header::<Ipv4Hdr>(EthHdr::SIZE) else { return TcAction::OK };
+    let Some(udp) = skb.header::<UdpHdr>(ip.header_len() + EthHdr::SIZE) else { return TcAction::OK };
+    let flow =
+        Flow { saddr: ip.saddr(), daddr: ip.daddr(), source: udp.source(), dest: udp.dest(), protocol: ip.protocol() };
+    if let Some(known) = FLOWS.lookup(&flow) {
+        known.packets().add(1);
+        known.bytes().add(skb.len());
+        return if known.packets().get() > 2 { TcAction::SHOT } else { TcAction::OK };
+    }
+    FLOWS.update(flow, Traffic { packets: U64::from(1), bytes: skb.len().into() }, BPF_ANY);
     TcAction::OK
 }
 
