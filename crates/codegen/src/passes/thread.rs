@@ -3,6 +3,8 @@
 //! A block that does nothing but compare a value with a constant, and which no way leads to whose own comparisons leave the answer open, is
 //! skipped: each way goes where it would have led. Rules that begin with the same comparison are a chain of such blocks. Where one way is
 //! open the block has to stay, and skipping it on the others would take jumps that running into it does not.
+//!
+//! Two comparisons that together leave one number, as those of a range with one member do, are one for equality.
 
 use super::{Analysis, Changes};
 use crate::fold::{fold_cond, mask, width_bits};
@@ -18,6 +20,7 @@ pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
     let mut changed = false;
     for block in order {
         changed |= threader.skip(block);
+        changed |= threader.unite(block);
     }
     if changed {
         analysis.edges_changed();
@@ -48,6 +51,20 @@ impl Test {
             } if then != otherwise => Some(Test { cond, width, value, constant }),
             _ => None,
         }
+    }
+
+    /// The comparison that holds where this one does not.
+    fn inverse(self) -> Test {
+        Test { cond: self.cond.inverse(), ..self }
+    }
+
+    /// The one number for which both hold, if there is only one.
+    fn only(&self, other: &Test) -> Option<u64> {
+        if (self.width, self.value) != (other.width, other.value) {
+            return None;
+        }
+        let ((low, high), (from, to)) = (self.range()?, other.range()?);
+        (low.max(from) == high.min(to)).then_some(low.max(from))
     }
 
     /// What this one, which holds, says of `other`.
@@ -130,6 +147,36 @@ impl<'f> Threader<'f> {
         !preds.is_empty()
     }
 
+    /// Makes the comparison of `block` and the one behind it one for equality, if both have to hold for the same number.
+    fn unite(&mut self, block: Block) -> bool {
+        let Some(test) = Test::of(&self.function.blocks[block].term) else { return false };
+        let Terminator::Branch { then, otherwise, .. } = self.function.blocks[block].term else { return false };
+        for (first, next, fails) in [(test, then, otherwise), (test.inverse(), otherwise, then)] {
+            let data = &self.function.blocks[next];
+            if !data.insts.is_empty() || self.preds[next] != [block] {
+                continue;
+            }
+            let (Some(second), &Terminator::Branch { then, otherwise, .. }) = (Test::of(&data.term), &data.term) else {
+                continue;
+            };
+            let (second, holds) = match fails {
+                _ if fails == otherwise => (second, then),
+                _ if fails == then => (second.inverse(), otherwise),
+                _ => continue,
+            };
+            if let Some(number) = first.only(&second) {
+                let (a, b) = (Operand::Value(test.value), Operand::Const(number));
+                self.function.blocks[block].term =
+                    Terminator::Branch { cond: Cond::Eq, width: test.width, a, b, then: holds, otherwise: fails };
+                self.preds[next].clear();
+                self.preds[fails].retain(|&pred| pred != next);
+                self.preds[holds].iter_mut().filter(|pred| **pred == next).for_each(|pred| *pred = block);
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether `test` holds whenever control comes from `pred` to `block`.
     fn answer(&self, pred: Block, block: Block, test: &Test) -> Option<bool> {
         let (mut from, mut to) = (pred, block);
@@ -137,7 +184,7 @@ impl<'f> Threader<'f> {
             let term = &self.function.blocks[from].term;
             if let Some(known) = Test::of(term) {
                 let holds = matches!(*term, Terminator::Branch { then, .. } if then == to);
-                let known = if holds { known } else { Test { cond: known.cond.inverse(), ..known } };
+                let known = if holds { known } else { known.inverse() };
                 if let Some(answer) = known.answers(test) {
                     return Some(answer);
                 }
@@ -211,6 +258,41 @@ block6:
         };
         stays("6, block2, block1", "7, block2, block1");
         stays("block2:\n", "block2:\n  v3 = load.b packet v0 + 0\n");
+    }
+
+    #[test]
+    fn a_range_of_one_number_is_equality() {
+        let text = |first: &str, second: &str| {
+            format!(
+                "
+block0:
+  v0 = context
+  v1 = load.h packet v0 + 0
+  branch.{first}
+block1:
+  branch.{second}
+block2:
+  return 0
+block3:
+  return 1"
+            )
+        };
+        let becomes_equal = |first: &str, second: &str| {
+            let second = second.to_owned();
+            let after = text("eq32 v1, 22, block3, block2", &second);
+            becomes(run, Endian::Little, &text(first, &second), &after);
+        };
+        becomes_equal("ge32 v1, 22, block1, block2", "le32 v1, 22, block3, block2");
+        becomes_equal("gt32 v1, 22, block2, block1", "lt32 v1, 22, block2, block3");
+        becomes_equal("le32 v1, 21, block2, block1", "ge32 v1, 23, block2, block3");
+        for (first, second) in [
+            ("ge32 v1, 22, block1, block2", "le32 v1, 23, block3, block2"),
+            ("ge32 v1, 22, block1, block2", "le32 v1, 22, block2, block3"),
+            ("ge32 v1, 22, block1, block2", "le64 v1, 22, block3, block2"),
+            ("sge32 v1, 22, block1, block2", "sle32 v1, 22, block3, block2"),
+        ] {
+            becomes(run, Endian::Little, &text(first, second), &text(first, second));
+        }
     }
 
     proptest! {
