@@ -4,11 +4,16 @@ use bpfasm::dsl::build::Entry;
 
 pub mod cgroup_ingress;
 pub mod tc_drop;
+pub mod tc_firewall;
 pub mod tc_nat;
 
 /// Every program, as a build driver gets it.
-pub const ENTRIES: &[&Entry] =
-    &[&cgroup_ingress::__BPFASM_cgroup_ingress, &tc_drop::__BPFASM_tc_drop, &tc_nat::__BPFASM_tc_nat];
+pub const ENTRIES: &[&Entry] = &[
+    &cgroup_ingress::__BPFASM_cgroup_ingress,
+    &tc_drop::__BPFASM_tc_drop,
+    &tc_firewall::__BPFASM_tc_firewall,
+    &tc_nat::__BPFASM_tc_nat,
+];
 
 #[cfg(test)]
 mod tests {

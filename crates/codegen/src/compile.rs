@@ -90,6 +90,7 @@ fn map_def(map: &MapDecl, btf: &mut object::Btf, types: &mut Types) -> Result<Ma
         max_entries: map.max_entries,
         flags: map.flags,
         type_id: None,
+        data: None,
     })
 }
 

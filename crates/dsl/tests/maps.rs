@@ -112,6 +112,18 @@ struct Inner {
     narrow: U16,
 }
 
+/// Fields named as the derive might name variables of its own.
+#[derive(BpfStruct)]
+#[bpf(crate = bpfasm_dsl)]
+struct Names {
+    bytes: U8,
+    offset: U8,
+    host: U8,
+    f: U8,
+    key: U8,
+    other: U8,
+}
+
 #[map(crate = bpfasm_dsl)]
 static BY_OUTER: LruHash<Outer, Inner> = LruHash::new(1);
 
@@ -160,6 +172,14 @@ fn the_stack_holds_no_byte_that_nobody_wrote() {
     assert_eq!(key[0], (Size::W, 0, Some(0)));
     let zeros = key.iter().take_while(|(.., value)| *value == Some(0)).count();
     assert_eq!(zeros, 4, "in the words of `a`, of `ports`, of `narrow` and of `type`: {key:?}");
+}
+
+#[test]
+fn any_name_is_good_for_a_field() {
+    let value = NamesValue { bytes: 1, offset: 2, host: 3, f: 4, key: 5, other: 6 };
+    let mut bytes = [0; 6];
+    <Names as MapData>::encode(&value, &mut bytes);
+    assert_eq!(bytes, [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]

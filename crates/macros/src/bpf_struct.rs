@@ -152,12 +152,12 @@ impl Derive<'_> {
     /// How it lies in memory, and gets there and back.
     fn memory(&self) -> Vec<TokenStream> {
         let Derive { name, root, bounds, .. } = self;
-        let (idents, count) = (self.idents(), self.fields.len());
+        let count = self.fields.len();
         let places = self.each(|_, plain, stored, _| quote!((#plain::BYTES, #stored::ALIGN)));
         let loads =
             self.each(|Field { ident, .. }, plain, _, start| quote!(#ident: #plain::load(bytes, offset + #start)));
-        let stores =
-            self.each(|Field { ident, .. }, plain, _, start| quote!(#plain::store(#ident, __bytes, __offset + #start);));
+        let stores = self
+            .each(|Field { ident, .. }, plain, _, start| quote!(#plain::store(self.#ident, bytes, offset + #start);));
         let layout = quote! {
             impl #name where #bounds {
                 #[doc(hidden)]
@@ -174,8 +174,7 @@ impl Derive<'_> {
                 }
 
                 #[track_caller]
-                fn store(self, __bytes: &mut #root::private::Bytes, __offset: u32) {
-                    let #name { #(#idents),* } = self;
+                fn store(self, bytes: &mut #root::private::Bytes, offset: u32) {
                     #(#stores)*
                 }
             }

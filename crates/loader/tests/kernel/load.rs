@@ -107,6 +107,7 @@ fn maps() -> Outcome {
         max_entries: 4,
         flags: 0,
         type_id: None,
+        data: None,
     };
     object.maps = vec![
         map("unused", MapType::HASH, Datum::Bytes(8), Datum::Bytes(16)),
