@@ -27,6 +27,6 @@ mod tests {
         let stem = |file: &Path| file.file_stem().unwrap().to_string_lossy().into_owned();
         let mut names: Vec<_> = programs.map(|file| stem(&file)).filter(|name| name != "lib").collect();
         names.sort();
-        assert!(ENTRIES.iter().map(|entry| entry.name).eq(names), "{names:?}");
+        assert!(ENTRIES.iter().map(|entry| entry.name).eq(&names), "{names:?}");
     }
 }
