@@ -4,6 +4,7 @@ mod body;
 mod code;
 mod layout;
 mod lines;
+mod reach;
 mod types;
 
 pub(crate) use code::{Code, emit};
