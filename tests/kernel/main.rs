@@ -17,11 +17,13 @@ mod hook;
 mod library;
 mod loader;
 mod maps;
+mod mine;
 mod nat;
 mod object;
 mod random;
 mod refused;
 mod run;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -37,11 +39,13 @@ fn main() -> ExitCode {
         library::cases,
         loader::cases,
         maps::cases,
+        mine::cases,
         nat::cases,
         object::cases,
         random::cases,
         refused::cases,
         run::cases,
+        soak::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

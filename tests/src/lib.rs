@@ -33,6 +33,7 @@ pub mod command;
 pub mod need;
 pub mod net;
 pub mod sandbox;
+pub mod soak;
 pub mod suite;
 
 pub use case::Case;

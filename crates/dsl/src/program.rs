@@ -7,7 +7,7 @@ use bpfasm_codegen::source::{Loc, SourceText};
 use bpfasm_object::kernel::{self, ProgramType};
 
 use crate::context::{Context, Verdict};
-use crate::stage::{self, Limits, MapUse, StageError, StageErrorKind};
+use crate::stage::{self, Graph, Limits, StageError, StageErrorKind, StaticUse};
 
 /// A program that can be staged: the unit struct that `#[program]` makes of a function, or its `with(…)` where it has host arguments.
 pub trait Program {
@@ -24,10 +24,12 @@ pub trait Program {
 /// A staged program, with what it brings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Staged {
-    /// The program; it numbers maps from 0.
+    /// The program; it numbers maps and global variables from 0.
     pub program: ir::Program,
     /// The maps that it uses, by their numbers.
-    pub maps: Vec<MapUse>,
+    pub maps: Vec<StaticUse<ir::MapDecl>>,
+    /// The global variables that it uses, by their numbers.
+    pub globals: Vec<StaticUse<ir::GlobalDecl>>,
     /// Its function's lines.
     pub source: SourceText,
 }
@@ -94,11 +96,11 @@ pub fn stage<C: Context, V: Verdict>(
     let Declaration { name, section, loc, source } = *declaration;
     let named = |error| StageError { program: name.to_owned(), ..error };
     check_section(section, C::PROGRAM_TYPES, loc).map_err(named)?;
-    let (function, maps) =
+    let Graph { function, maps, globals } =
         stage::stage(Limits::default(), loc, &mut || function(&mut C::new()).result()).map_err(named)?;
     let program =
         ir::Program { name: name.to_owned(), section: section.to_owned(), signature: C::SIGNATURE, loc, function };
-    Ok(Staged { program, maps, source: source.into() })
+    Ok(Staged { program, maps, globals, source: source.into() })
 }
 
 impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Program for Bound<F, C, V> {

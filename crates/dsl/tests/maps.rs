@@ -1,5 +1,7 @@
 //! Maps while staging: which ones a program names, what lies on the stack, how values look to user space.
 
+use std::net::Ipv6Addr;
+
 use bpfasm_codegen::ir::{DataType, Entity, Function, MapRef as Map, Op, Operand, Size, Space, Terminator};
 use bpfasm_dsl::map::{LpmKeyValue, Map as _, Stored};
 use bpfasm_dsl::prelude::*;
@@ -90,7 +92,7 @@ fn names_nothing(_skb: &mut Tc) -> TcAction {
 
 #[test]
 fn a_map_has_to_have_a_name() {
-    assert_eq!(names_nothing.stage().expect_err("no name").kind, StageErrorKind::UnnamedMap);
+    assert_eq!(names_nothing.stage().expect_err("no name").kind, StageErrorKind::UnnamedStatic);
 }
 
 /// All kinds of fields, with padding before `b`, in `inner` and behind it.
@@ -217,6 +219,7 @@ fn numbers_are_numbers_to_user_space() {
     there_and_back::<Be32>(u32::from(Ipv4Addr::new(10, 0, 0, 1)), &[10, 0, 0, 1]);
     there_and_back::<Be64>(1, &[0, 0, 0, 0, 0, 0, 0, 1]);
     there_and_back::<Mac>([1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5, 6]);
+    there_and_back::<Be128>(Ipv6Addr::LOCALHOST, &Ipv6Addr::LOCALHOST.octets());
     let prefix = LpmKeyValue { prefix_len: 8, data: 0x0a00_0000 };
     there_and_back::<LpmKey<Be32>>(prefix, &[&8_u32.to_ne_bytes()[..], &[10, 0, 0, 0]].concat());
 }
@@ -275,4 +278,30 @@ fn changing_a_map_keeps_no_paths_apart() {
     let function = staged(&many_counters).program.function;
     assert_eq!(ops(&function).filter(|op| matches!(op, Op::Call { .. })).count(), 16);
     assert_eq!(ops(&function).filter(|op| matches!(op, Op::MapAddr(map) if *map != Map(0))).count(), 0);
+}
+
+#[global(crate = bpfasm_dsl)]
+static SEEN: Global<Inner> = Global::new(InnerForUser { wide: 1, narrow: 2 });
+#[global(crate = bpfasm_dsl)]
+static LISTENS: Constant<Be16> = Constant::new(80);
+
+#[program(tc, crate = bpfasm_dsl)]
+fn with_globals(skb: &mut Tc) -> TcAction {
+    let Some(tcp) = skb.header::<TcpHdr>(34) else { return TcAction::OK };
+    if tcp.dest() == LISTENS.get() {
+        SEEN.place().wide().add(1);
+    }
+    TcAction::OK
+}
+
+#[test]
+fn globals_have_names_and_values() {
+    let staged = staged(&with_globals);
+    let [listens, seen] = &staged.globals[..] else { panic!("two: {:?}", staged.globals) };
+    let decl = &listens.decl;
+    assert_eq!((decl.name.as_str(), decl.value.as_slice(), decl.read_only), ("LISTENS", &[0, 80][..], true));
+    assert_eq!((seen.decl.name.as_str(), seen.decl.value.len(), seen.decl.read_only), ("SEEN", 16, false));
+    assert_eq!(seen.decl.value[..8], 1_u64.to_ne_bytes());
+    let (module, _) = bpfasm_dsl::module([staged.clone(), staged]);
+    assert_eq!(module.globals.len(), 2);
 }

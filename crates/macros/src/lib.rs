@@ -2,7 +2,7 @@
 //!
 //! - `#[program(SECTION)]` makes a program of a function ([`macro@program`]).
 //! - `#[staged]` adds join points to a helper function ([`macro@staged`]).
-//! - `#[map]` names a map after its static ([`macro@map`]).
+//! - `#[map]` and `#[global]` name maps and global variables after their statics ([`macro@map`], [`macro@global`]).
 //! - `#[derive(BpfStruct)]` makes a struct what maps can hold ([`macro@BpfStruct`]).
 //! - `#[derive(Header)]` makes a protocol header of a struct ([`macro@Header`]).
 #![forbid(unsafe_code)]
@@ -53,7 +53,18 @@ pub fn staged(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn map(options: TokenStream, item: TokenStream) -> TokenStream {
     // Nothing of the expansion names the eDSL: the option is for uniformity.
     parse_macro_input!(options as program::Root);
-    map::expand(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    let example = "#[map] static COUNTS: Hash<U32, U64> = Hash::new(1024);";
+    map::expand(item.into(), "a map", example).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a global variable of a static: `#[global] static SEEN: Global<U64> = Global::new(0);`. Its name is the static's.
+///
+/// The option `crate = PATH` tells where the eDSL is, if not at `::bpfasm::dsl`.
+#[proc_macro_attribute]
+pub fn global(options: TokenStream, item: TokenStream) -> TokenStream {
+    parse_macro_input!(options as program::Root);
+    let example = "#[global] static SEEN: Global<U64> = Global::new(0);";
+    map::expand(item.into(), "a global variable", example).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a protocol header of a struct: its fields follow each other without padding, in the order in which they are written.

@@ -3,10 +3,9 @@
 use super::body::Body;
 use super::layout::{Layout, Way};
 use super::reach::Labels;
-use crate::ir::MapRef;
 use crate::options::Options;
 use crate::regalloc::Allocation;
-use crate::select::mir::{Function, MachBlock};
+use crate::select::mir::{Function, MachBlock, Symbol};
 use crate::source::Loc;
 use bpfasm_isa::{Assembler, Insn, LabelError, Slot, SlotIx};
 
@@ -15,8 +14,8 @@ use bpfasm_isa::{Assembler, Insn, LabelError, Slot, SlotIx};
 pub(crate) struct Code {
     /// Its slots.
     pub(crate) slots: Vec<Slot>,
-    /// The LDDWs that load maps, by ascending slot.
-    pub(crate) maps: Vec<(SlotIx, MapRef)>,
+    /// The LDDWs that load addresses of what is outside, by ascending slot.
+    pub(crate) symbols: Vec<(SlotIx, Symbol)>,
     /// Where the code from each slot on was written, by strictly ascending slot, the first at slot 0.
     pub(crate) places: Vec<(SlotIx, Loc)>,
 }
@@ -36,19 +35,19 @@ pub(crate) fn emit(
     let mut asm = Assembler::with_level(options.cpu);
     let labels = Labels::new(&mut asm, layout.exit().0 + 1, options.cpu);
     let mut emitter =
-        Emitter { asm, labels, exit: Some(layout.exit()), maps: Vec::new(), places: vec![(SlotIx(0), declared)] };
+        Emitter { asm, labels, exit: Some(layout.exit()), symbols: Vec::new(), places: vec![(SlotIx(0), declared)] };
     for (block, next) in layout.blocks() {
         emitter.labels.bind(&mut emitter.asm, block);
         for item in body.items(block) {
             emitter.labels.island(&mut emitter.asm);
             emitter.place(item.loc);
-            emitter.maps.extend(item.map.map(|map| (emitter.asm.here(), map)));
+            emitter.symbols.extend(item.symbol.map(|symbol| (emitter.asm.here(), symbol)));
             emitter.asm.push(item.insn);
         }
         emitter.labels.island(&mut emitter.asm);
         emitter.lead_on(layout.way(block, next, options.cpu), body.block(block).loc);
     }
-    Ok(Code { slots: emitter.asm.finish()?, maps: emitter.maps, places: emitter.places })
+    Ok(Code { slots: emitter.asm.finish()?, symbols: emitter.symbols, places: emitter.places })
 }
 
 struct Emitter {
@@ -56,7 +55,7 @@ struct Emitter {
     labels: Labels,
     /// Stands for the first exit, until that is emitted.
     exit: Option<MachBlock>,
-    maps: Vec<(SlotIx, MapRef)>,
+    symbols: Vec<(SlotIx, Symbol)>,
     places: Vec<(SlotIx, Loc)>,
 }
 

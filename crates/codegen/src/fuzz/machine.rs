@@ -4,6 +4,7 @@ use super::world::{CONTEXT, FRAME, FUEL, Outcome, World};
 use crate::emit::Code;
 use crate::fold::{fold_bin, fold_cond, fold_sign_extend, swap_for};
 use crate::ir::{BinOp, Cond, HelperId, Size, Width};
+use crate::select::mir::Symbol;
 use bpfasm_isa::{Endian, Slot, SlotIx};
 
 /// Runs emitted code.
@@ -82,8 +83,9 @@ impl Machine<'_> {
         let high = self.code.slots.get(usize::try_from(self.at).ok()?)?;
         self.at += 1;
         let low = u64::from(slot.imm.cast_unsigned());
-        let value = match self.code.maps.iter().find(|(at, _)| *at == here) {
-            Some(&(_, map)) => World::map_address(map),
+        let value = match self.code.symbols.iter().find(|(at, _)| *at == here) {
+            Some(&(_, Symbol::Map(map))) => World::map_address(map),
+            Some(&(_, Symbol::Global(global))) => World::global_address(global),
             None => low | u64::from(high.imm.cast_unsigned()) << 32,
         };
         (slot.code == 0x18).then_some(())?;

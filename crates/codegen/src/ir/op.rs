@@ -1,6 +1,6 @@
 //! Operations and their operands.
 
-use super::{HelperId, MapRef, Size, StackSlot, Value, Width};
+use super::{GlobalRef, HelperId, MapRef, Size, StackSlot, Value, Width};
 
 /// A constant in network byte order: `value` is the number as people write it, of [`Size::H`], [`Size::W`] or [`Size::DW`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ pub enum Space {
     Context,
     /// Packet bytes between `data` and `data_end`.
     Packet,
-    /// Map values and other memory that helpers hand out.
+    /// Map values and other memory that helpers hand out, and global variables.
     Map,
     /// The stack frame.
     Stack,
@@ -191,6 +191,8 @@ pub enum Op {
     StackAddr(StackSlot),
     /// The address of a map, for helpers.
     MapAddr(MapRef),
+    /// The address of a global variable's first byte, in [`Space::Map`].
+    GlobalAddr(GlobalRef),
     /// A call to a helper; the result is R0.
     Call {
         /// The helper.
@@ -225,7 +227,8 @@ impl Op {
             | Op::NetSwap { .. }
             | Op::SignExtend { .. }
             | Op::StackAddr(_)
-            | Op::MapAddr(_) => Effect::Pure,
+            | Op::MapAddr(_)
+            | Op::GlobalAddr(_) => Effect::Pure,
             Op::Load { space, .. } => Effect::Reads(space),
             Op::Store { space, .. } | Op::AtomicAdd { space, .. } => Effect::Writes(space),
             Op::Call { helper, .. } if helper.changes_maps_only() => Effect::Writes(Space::Map),
@@ -246,7 +249,7 @@ impl Op {
     /// The operands in order.
     pub fn operands(&self) -> impl Iterator<Item = Operand> + use<> {
         let args = match *self {
-            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) => Args::new(&[]),
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::GlobalAddr(_) => Args::new(&[]),
             Op::Bin { a, b, .. } => Args::new(&[a, b]),
             Op::NetSwap { a, .. } | Op::SignExtend { a, .. } => Args::new(&[a]),
             Op::Load { base, .. } => Args::new(&[base]),
@@ -259,7 +262,7 @@ impl Op {
     /// Calls `f` with each operand, to change it.
     pub fn for_each_operand(&mut self, mut f: impl FnMut(&mut Operand)) {
         match self {
-            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) => {}
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::GlobalAddr(_) => {}
             Op::Bin { a, b, .. } => {
                 f(a);
                 f(b);

@@ -193,6 +193,7 @@ impl<'t> Line<'t> {
                 Op::AtomicAdd { space, size, base, off, value: self.operand() }
             }
             "address" if self.peek().starts_with("map") => Op::MapAddr(MapRef(self.entity("map"))),
+            "address" if self.peek().starts_with("global") => Op::GlobalAddr(GlobalRef(self.entity("global"))),
             "address" => Op::StackAddr(StackSlot(self.entity("slot"))),
             "call" => {
                 let name = self.next();

@@ -1,7 +1,7 @@
 //! The IR verifier. Its time grows with the size of the function alone.
 //!
 //! # Invariants that it checks
-//! 1. Every block, value, stack slot and map that is named exists.
+//! 1. Every block, value, stack slot, map and global variable that is named exists.
 //! 2. The entry block has no parameters and no predecessors.
 //! 3. Every value is defined once: by one instruction or as one parameter of one block.
 //! 4. A value that a reachable block uses is defined before the use in the same block, or in a block that dominates it; a jump's
@@ -13,7 +13,10 @@
 //!
 //! Unreachable blocks are held to 1, 2, 3, 5 and 7 alone: nothing runs them.
 
-use super::{Block, Cfg, Dominators, Function, MapRef, Module, Op, Operand, Size, StackSlot, Table, Terminator, Value};
+use super::{
+    Block, Cfg, Dominators, Entity, Function, GlobalRef, MapRef, Module, Op, Operand, Size, StackSlot, Table,
+    Terminator, Value,
+};
 use crate::fold::truncate;
 
 /// Where in a function: an operation of a block by its index, or the block's end.
@@ -56,6 +59,9 @@ pub enum Error {
     /// A map that the module does not have.
     #[error("{0}: there is no {1}")]
     NoMap(Place, MapRef),
+    /// A global variable that the module does not have.
+    #[error("{0}: there is no {1}")]
+    NoGlobal(Place, GlobalRef),
     /// A second definition.
     #[error("{0}: {1} is defined a second time")]
     DefinedTwice(Place, Value),
@@ -101,6 +107,22 @@ pub enum Error {
 pub fn module(module: &Module) -> Result<(), (usize, Error)> {
     for (index, program) in module.programs.iter().enumerate() {
         function(&program.function, module.maps.len()).map_err(|error| (index, error))?;
+        globals(&program.function, module.globals.len()).map_err(|error| (index, error))?;
+    }
+    Ok(())
+}
+
+/// Checks that the module has the globals that a function names.
+fn globals(function: &Function, count: usize) -> Result<(), Error> {
+    for (block, data) in function.blocks.iter() {
+        for (inst, op) in data.insts.iter().map(|inst| &inst.op).enumerate() {
+            match *op {
+                Op::GlobalAddr(global) if global.index() >= count => {
+                    return Err(Error::NoGlobal(Place { block, inst }, global));
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 
 use super::homes::Homes;
 use super::{Analysis, Changes};
-use crate::ir::{Block, BlockData, Cfg, Function, Inst, Op, Operand, Terminator, Value};
+use crate::ir::{Block, BlockData, Cfg, Effect, Function, Inst, Op, Operand, Terminator, Value};
 use crate::source::Loc;
 
 /// How many values the arms may hand over: there are this many registers that a call does not need to have saved.
@@ -111,7 +111,7 @@ impl Arms<'_> {
         if row.iter().all(|operand| *operand == row[0]) {
             return Met::Same(row[0]);
         }
-        let is_address = |op: &&Op| matches!(op, Op::Context | Op::StackAddr(_) | Op::MapAddr(_));
+        let is_address = |op: &&Op| op.effect() == Effect::Pure && op.operands().next().is_none();
         let address = |operand: Operand| self.homes.op(self.function, operand).filter(is_address);
         match address(row[0]) {
             Some(op) if row.iter().all(|&operand| address(operand) == Some(op)) => Met::Again(*op),

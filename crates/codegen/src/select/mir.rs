@@ -6,7 +6,7 @@
 //! - A block ends in its one [`Inst::Jump`], [`Inst::Branch`] or [`Inst::Exit`]. Only a jump has arguments.
 //! - What an instruction reads and writes is said by [`Inst::operands`] and [`Inst::clobbers`] alone.
 
-use crate::ir::{HelperId, MapRef, Size, Width, entities};
+use crate::ir::{GlobalRef, HelperId, MapRef, Size, Width, entities};
 use crate::source::Loc;
 use bpfasm_isa::{AluOp, JmpOp, Reg};
 use std::ops::Range;
@@ -27,6 +27,13 @@ pub(crate) enum Src {
     Imm(i32),
 }
 
+/// What a relocation stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Symbol {
+    Map(MapRef),
+    Global(GlobalRef),
+}
+
 /// Where an address starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Base {
@@ -42,8 +49,8 @@ pub(crate) enum Inst {
     Context { dst: VReg },
     /// A constant.
     Const { dst: VReg, value: u64 },
-    /// The address of a map.
-    MapAddr { dst: VReg, map: MapRef },
+    /// The address of something outside of the function.
+    SymbolAddr { dst: VReg, symbol: Symbol },
     /// R10 plus bytes.
     FrameAddr { dst: VReg, off: i32 },
     /// `dst = a op b`, with `dst` and `a` in one register.
@@ -110,7 +117,7 @@ impl Inst {
         let def = match *self {
             Inst::Context { dst } => Some((dst, Fixed(Reg::R1))),
             Inst::Const { dst, .. }
-            | Inst::MapAddr { dst, .. }
+            | Inst::SymbolAddr { dst, .. }
             | Inst::FrameAddr { dst, .. }
             | Inst::Copy { dst, .. }
             | Inst::Low { dst, .. }
@@ -126,7 +133,7 @@ impl Inst {
         match *self {
             Inst::Context { .. }
             | Inst::Const { .. }
-            | Inst::MapAddr { .. }
+            | Inst::SymbolAddr { .. }
             | Inst::FrameAddr { .. }
             | Inst::Jump
             | Inst::Load { base: Base::Frame, .. } => {}

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::passes::Bits;
 use crate::source::Loc;
 use bpfasm_isa::CpuLevel;
-use mir::{Inst, MachBlock, Src, VReg};
+use mir::{Inst, MachBlock, Src, Symbol, VReg};
 use preset::Presets;
 
 /// Bytes of stack that a program may have (`MAX_BPF_STACK` in `include/linux/filter.h`).
@@ -190,7 +190,7 @@ impl<'f> Select<'f> {
                 Some(context) => context,
                 None => self.vreg(value),
             },
-            Some(&Op::MapAddr(map)) => self.emit(|dst| Inst::MapAddr { dst, map }),
+            Some(&Op::MapAddr(map)) => self.emit(|dst| Inst::SymbolAddr { dst, symbol: Symbol::Map(map) }),
             Some(&Op::StackAddr(slot)) => {
                 let off = self.frame.offsets[slot];
                 self.emit(|dst| Inst::FrameAddr { dst, off })

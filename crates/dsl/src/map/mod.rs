@@ -27,7 +27,9 @@
 //! - A lookup gives an `Option`: it splits the path, and nothing can be read of an entry that may not be there. What it gives, a
 //!   [`MapRef`], stays good as long as the program runs, whatever happens to the packet.
 //! - Programs of one object that name the same static share the map. Its address tells it from others.
+//! - Global variables are [`Global`] and [`Constant`], statics with [`#[global]`](macro@crate::prelude::global).
 
+mod global;
 mod layout;
 mod lpm;
 mod reference;
@@ -35,16 +37,18 @@ mod stored;
 
 use std::marker::PhantomData;
 
-use bpfasm_codegen::ir::{Cond, HelperId, Loc, MapDecl, Op, Operand, Space, Width};
+use bpfasm_codegen::ir::{Cond, HelperId, MapDecl, Op, Operand, Space, Width};
 use bpfasm_object::kernel::MapType;
 
 use crate::context::HelperResult;
 use crate::header::{Bytes, Field};
+use crate::helper;
 use crate::join;
 use crate::stage;
 use crate::uapi;
 use crate::value::{I64, Scalar, U32};
 
+pub use global::{Constant, Global};
 pub use layout::Layout;
 pub use lpm::{LpmKey, LpmKeyValue};
 pub use reference::{Atomic, Elements, MapRef, NoFields};
@@ -181,7 +185,6 @@ kinds! {
 /// The address of a map, which becomes one of those that the program uses.
 #[track_caller]
 fn address<M: Map>(map: &M) -> Operand {
-    let loc = Loc::from(core::panic::Location::caller());
     let identity = std::ptr::from_ref(map.head()).addr();
     let declare = || {
         let Head { name, max_entries, flags } = *map.head();
@@ -194,8 +197,7 @@ fn address<M: Map>(map: &M) -> Operand {
             flags,
         })
     };
-    let map = stage::with(|session| session.map(identity, &declare, loc));
-    stage::emit(Op::MapAddr(map))
+    stage::emit(Op::MapAddr(stage::map(identity, declare)))
 }
 
 /// Writes a value into the `nth` scratch slot, the bytes between its fields zeroed: the kernel reads all of them.
@@ -218,7 +220,7 @@ fn lookup<M: Map>(map: &M, key: M::Key) -> Option<MapRef<M::Value>> {
 /// Looks up a key that lies on the stack.
 #[track_caller]
 fn lookup_at<V: Stored>(map: Operand, key: Operand) -> Option<MapRef<V>> {
-    let value = stage::call(HelperId::MAP_LOOKUP_ELEM, &[map, key]);
+    let value = helper::emit(HelperId::MAP_LOOKUP_ELEM, &[map, key]);
     let found = stage::fork(Cond::Ne, Width::W64, value, Operand::Const(0));
     found.then(|| MapRef::new(Bytes::new(Space::Map, value, 0)))
 }
@@ -231,7 +233,7 @@ fn lookup_or_insert<M: Map>(map: &M, key: M::Key, value: M::Value) -> Option<Map
     if found.is_none() {
         // Another CPU may be faster: then its value is found.
         let args = [map, key, spill(1, value), Operand::Const(uapi::BPF_NOEXIST)];
-        stage::call(HelperId::MAP_UPDATE_ELEM, &args);
+        helper::emit(HelperId::MAP_UPDATE_ELEM, &args);
         found = lookup_at(map, key);
     }
     join::merge_one(&scope, &mut found);
@@ -241,11 +243,11 @@ fn lookup_or_insert<M: Map>(map: &M, key: M::Key, value: M::Value) -> Option<Map
 #[track_caller]
 fn update<M: Map>(map: &M, key: M::Key, value: M::Value, flags: u64) -> HelperResult {
     let args = [address(map), spill(0, key), spill(1, value), Operand::Const(flags)];
-    I64::from_operand(stage::call(HelperId::MAP_UPDATE_ELEM, &args))
+    I64::from_operand(helper::emit(HelperId::MAP_UPDATE_ELEM, &args))
 }
 
 #[track_caller]
 fn delete<M: Map>(map: &M, key: M::Key) -> HelperResult {
     let args = [address(map), spill(0, key)];
-    I64::from_operand(stage::call(HelperId::MAP_DELETE_ELEM, &args))
+    I64::from_operand(helper::emit(HelperId::MAP_DELETE_ELEM, &args))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::net::Ipv6Addr;
 
 use bpfasm_codegen::ir::DataType;
 use bpfasm_object::MapData;
@@ -9,16 +10,16 @@ use bpfasm_object::MapData;
 use super::reference::{Elements, NoFields};
 use crate::header::{Bytes, Field};
 use crate::join::{Dead, Staged};
-use crate::value::{Be16, Be32, Be64, I32, I64, Mac, Scalar, U8, U16, U32, U64};
+use crate::value::{Be16, Be32, Be64, Be128, I32, I64, Mac, Scalar, U8, U16, U32, U64};
 
 /// A kernel value that maps can hold, or a part of one.
 ///
 /// Number types and [`Mac`] are, arrays are as fields, and structs with `#[derive(BpfStruct)]`. User space sees the host type: `u32` for
-/// `U32` as for `Be32` (a number as people write it), `[u8; 6]` for `Mac`, the struct that the derive makes.
+/// `U32` as for `Be32` (a number as people write it), `Ipv6Addr` for `Be128`, `[u8; 6]` for `Mac`, the struct that the derive makes.
 #[diagnostic::on_unimplemented(
     message = "a map cannot hold `{Self}`",
     label = "not a kernel value of known layout",
-    note = "maps hold `U8 U16 U32 U64 I32 I64 Be16 Be32 Be64 Mac`, and structs of them: add `#[derive(BpfStruct)]` to yours"
+    note = "maps hold `U8 U16 U32 U64 I32 I64 Be16 Be32 Be64 Be128 Mac`, and structs of them: add `#[derive(BpfStruct)]` to yours"
 )]
 pub trait Stored: Field + Staged + Dead {
     /// What user space holds.
@@ -109,6 +110,24 @@ impl Stored for Mac {
     }
 }
 map_data! { Mac }
+
+impl Stored for Be128 {
+    type Host = Ipv6Addr;
+    type View = NoFields;
+    const DATA: DataType = DataType::Array { element: &<U8 as Scalar>::DATA, len: 16 };
+    const ALIGN: u32 = 4;
+    fn copied(&self) -> Self {
+        *self
+    }
+    fn encode(host: &Ipv6Addr, bytes: &mut [u8]) {
+        bytes.copy_from_slice(&host.octets());
+    }
+    fn decode(bytes: &[u8]) -> Ipv6Addr {
+        let octets: [u8; 16] = bytes.try_into().expect("as many bytes as the type has");
+        octets.into()
+    }
+}
+map_data! { Be128 }
 
 impl<T: Stored, const N: usize> Stored for [T; N] {
     type Host = [T::Host; N];

@@ -96,9 +96,11 @@ pub enum StageErrorKind {
         /// The offset in bytes.
         offset: i64,
     },
-    /// A map without a name.
-    #[error("a map without a name\n  help: make it a static with `#[map]`, which names it after the static")]
-    UnnamedMap,
+    /// A map or a global variable without a name.
+    #[error(
+        "a map or global variable without a name\n  help: put `#[map]` or `#[global]` on the static, which names it after the static"
+    )]
+    UnnamedStatic,
     /// A loop over a kernel value never met its own start again.
     #[error(
         "a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again"

@@ -2,14 +2,15 @@
 
 use bpfasm_codegen::fold;
 use bpfasm_codegen::ir::{
-    BinOp, Block, BlockData, Cond, Effect, Entity, Function, Inst, Loc, MapDecl, MapRef, NetConst, Op, Operand, Size,
-    SlotData, Space, StackSlot, Terminator, Value, Width,
+    BinOp, Block, BlockData, Cond, Effect, Entity, Function, Inst, Loc, NetConst, Op, Operand, Size, SlotData, Space,
+    StackSlot, Terminator, Value, Width,
 };
 use rustc_hash::FxHashMap;
 
 use super::knowledge::{Knowledge, Memory};
+use super::statics::{Graph, Statics};
 use super::trace::{Cursor, End, Event, Implied, JoinKey, Question, Traces, describe_op, describe_operand};
-use super::{Caught, Limits, MapUse, Mismatch, StageError, StageErrorKind};
+use super::{Caught, Limits, Mismatch, StageError, StageErrorKind};
 
 /// How many steps a dead run may take before it counts as caught in a loop.
 const DEAD_STEPS: u32 = 1 << 20;
@@ -62,7 +63,7 @@ pub(crate) struct Session {
     traces: Traces,
     joins: FxHashMap<JoinKey, Block>,
     knowledge: Knowledge,
-    maps: Vec<MapUse>,
+    statics: Statics,
     /// Forks whose other way is still to be explored, innermost last.
     pending: Vec<Block>,
     /// Where the run is.
@@ -100,7 +101,7 @@ impl Session {
             traces,
             joins: FxHashMap::default(),
             knowledge: Knowledge::default(),
-            maps: Vec::new(),
+            statics: Statics::default(),
             pending: Vec::new(),
             at,
             memory: Memory::new(),
@@ -159,27 +160,18 @@ impl Session {
         true
     }
 
-    /// The graph, and the maps that it names.
-    pub fn finish(self) -> Result<(Function, Vec<MapUse>), StageError> {
+    /// The graph, and what it names.
+    pub fn finish(self) -> Result<Graph, StageError> {
         match self.error {
             Some(error) => Err(error),
-            None => Ok((self.function, self.maps)),
+            None => Ok(self.statics.with(self.function)),
         }
     }
 
-    /// The number of the map at this address in this program; `declare` tells what is known of it, once.
-    pub fn map(&mut self, address: usize, declare: &dyn Fn() -> Option<MapDecl>, loc: Loc) -> MapRef {
-        if let Some(known) = self.maps.iter().position(|map| map.address == address) {
-            return MapRef::new(known);
-        }
-        let next = MapRef::new(self.maps.len());
-        match declare() {
-            // Only what is built counts: another run may ask for anything.
-            Some(decl) if self.mode == Mode::Live => self.maps.push(MapUse { address, decl }),
-            Some(_) => {}
-            None => self.fail_at(StageErrorKind::UnnamedMap, loc),
-        }
-        next
+    /// The statics that the program names, and whether the run under way may name more: only what is built counts, another run may ask
+    /// for anything.
+    pub fn statics(&mut self) -> (&mut Statics, bool) {
+        (&mut self.statics, self.mode == Mode::Live)
     }
 
     /// Whether the run under way has nothing left to say.

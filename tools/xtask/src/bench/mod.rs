@@ -7,6 +7,8 @@ mod compiler;
 #[cfg(feature = "bench")]
 mod kernel;
 #[cfg(feature = "bench")]
+mod maps;
+#[cfg(feature = "bench")]
 mod programs;
 #[cfg(feature = "bench")]
 mod rebuild;
@@ -19,16 +21,16 @@ use clap::ValueEnum;
 
 use crate::error::Error;
 
-/// Measure the compiler against the kernel's loading of the same program, the rebuild of an edited program file, and the code
-/// against clang's.
+/// Measure the compiler against the kernel's loading of the same program, the rebuild of an edited program file, maps by
+/// their types against the bare system call, and the code against that of clang.
 ///
-/// It builds itself in release mode first. Without the right to load programs, the kernel's side is left out where it can be.
+/// It builds itself in release mode first. Without the right to load programs, the kernel's side is left out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to measure [default: all, in this order]
-    #[arg(value_enum, value_name = "PART")]
-    parts: Vec<Part>,
-    /// How many rounds of each measurement of the compiler
+    #[arg(value_enum, value_name = "WHAT")]
+    subjects: Vec<Subject>,
+    /// How many rounds of each measurement
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How many edits of the program file
@@ -37,12 +39,14 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// How long staging, compiling and loading take
-    Compile,
-    /// How long an author waits after an edit
+enum Subject {
+    /// Staging and compiling, against the kernel's loading
+    Compiler,
+    /// Building an edited program file
     Rebuild,
-    /// Our code beside that of clang for the same program: never longer, or it fails
+    /// Reading and writing maps
+    Maps,
+    /// The code, against that of clang for the same program: fails where ours is longer
     Codegen,
 }
 
@@ -58,9 +62,9 @@ impl Args {
 
         let build = ["run", "--quiet", "--release", "--package", "xtask", "--features", "bench", "--", "bench"];
         let (rounds, edits) = (self.rounds.to_string(), self.edits.to_string());
-        let parts = self.parts.iter().filter_map(ValueEnum::to_possible_value);
-        let parts = parts.map(|part| part.get_name().to_owned());
-        run(cargo().args(build).args(["--rounds", &rounds, "--edits", &edits]).args(parts))
+        let subjects: Vec<_> = self.subjects.iter().filter_map(ValueEnum::to_possible_value).collect();
+        let subjects = subjects.iter().map(|subject| subject.get_name());
+        run(cargo().args(build).args(["--rounds", &rounds, "--edits", &edits]).args(subjects))
     }
 
     /// Measures and prints.
@@ -70,22 +74,18 @@ impl Args {
     /// Something that is measured does not work, or our code is longer than that of clang.
     #[cfg(feature = "bench")]
     pub fn run(self) -> Result<(), Error> {
-        let parts = if self.parts.is_empty() { Part::value_variants() } else { &self.parts };
         report::machine(self.rounds);
-        for part in parts {
-            match part {
-                Part::Compile => self.compile()?,
-                Part::Rebuild => {
-                    report::rebuild(&rebuild::measure(self.edits)?, std::time::Duration::from_secs(1));
-                }
-                Part::Codegen => codegen::compare()?,
-            }
-        }
-        Ok(())
+        let subjects = if self.subjects.is_empty() { Subject::value_variants() } else { &self.subjects };
+        subjects.iter().try_for_each(|subject| match subject {
+            Subject::Compiler => self.compiler(),
+            Subject::Rebuild => rebuild::measure(self.edits).map(|figures| report::rebuild(&figures)),
+            Subject::Maps => maps::measure(self.rounds).map(|figures| report::maps(figures.as_deref())),
+            Subject::Codegen => codegen::compare(),
+        })
     }
 
     #[cfg(feature = "bench")]
-    fn compile(&self) -> Result<(), Error> {
+    fn compiler(&self) -> Result<(), Error> {
         use std::time::Duration;
 
         use bpfasm_programs::tc_drop::tc_drop;
