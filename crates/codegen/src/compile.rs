@@ -302,16 +302,46 @@ block0:
         assert!(matches!(error, Error::StackTooLarge { bytes: 513..=560, .. }), "{error}");
     }
 
+    /// Where the first jump leads in the end.
+    fn lands(code: &[bpfasm_isa::Slot]) -> usize {
+        let jump_at = |at: usize| bpfasm_isa::Insn::decode(&code[at..]).unwrap().jump_target();
+        let mut at = (0..code.len()).find(|&at| jump_at(at).is_some()).unwrap();
+        while let Some(distance) = jump_at(at) {
+            at = at.checked_add_signed(isize::try_from(distance).unwrap()).unwrap() + 1;
+        }
+        at
+    }
+
     #[test]
-    fn a_jump_knows_how_far_it_can_go() {
-        let long = |stores: usize| {
+    fn jumps_forward_reach_as_far_as_they_like() {
+        let long = |stores: usize, level: CpuLevel| {
             let mut text = "block0:\n  v0 = context\n  branch.eq64 v0, 7, block1, block2\nblock1:\n".to_owned();
             text += &"  store.dw map v0 + 0, 1\n".repeat(stores);
             text += "  jump block2\nblock2:\n  v1 = load.dw map v0 + 8\n  return v1";
-            compile(&module(&text), &Options::new(), &SourceMap::new())
+            let object = compile(&module(&text), &Options::new().cpu(level), &SourceMap::new()).unwrap();
+            object.program("first").unwrap().code.clone()
         };
-        assert!(long(0x7fff).is_ok());
-        let error = long(0x8000).unwrap_err();
+        let jumps = |code: &[bpfasm_isa::Slot]| code.iter().filter(|slot| slot.code == 0x05).count();
+        let far = |code: &[bpfasm_isa::Slot]| code.iter().filter(|slot| slot.code == 0x06).count();
+        // At v4 one jump of the new kind is enough, and an island jumps over itself.
+        for (stores, level, expected) in [
+            (0x8100, CpuLevel::V3, (2, 0)),
+            (0x8100, CpuLevel::V4, (2, 0)),
+            (0x10000, CpuLevel::V3, (4, 0)),
+            (0x10000, CpuLevel::V4, (1, 1)),
+        ] {
+            let code = long(stores, level);
+            assert_eq!((jumps(&code), far(&code)), expected, "{stores} {level}");
+            assert_eq!(lands(&code), code.len() - 2);
+        }
+    }
+
+    #[test]
+    fn a_loop_that_is_too_long_is_refused() {
+        let mut text = "block0:\n  v0 = context\n  jump block1\nblock1:\n".to_owned();
+        text += &"  store.dw map v0 + 0, 1\n".repeat(0x8000);
+        text += "  v1 = load.dw map v0 + 8\n  branch.eq64 v1, 7, block1, block2\nblock2:\n  return v1";
+        let error = error(&text, Options::new());
         assert!(matches!(&error, Error::JumpTooFar { program, .. } if program == "first"), "{error}");
     }
 }

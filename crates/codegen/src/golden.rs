@@ -292,6 +292,48 @@ block2:
     golden(text, &little(CpuLevel::V3), expected);
 }
 
+/// Rules that hand their number and verdict to one place.
+const RULES: &str = "
+block0:
+  v0 = context
+  v1 = load.w context v0 + 0
+  v2 = load.w context v0 + 4
+  branch.eq32 v1, 6, block1, block3
+block1:
+  branch.ge32 v2, 22, block2, block3
+block2:
+  branch.le32 v2, 22, block4, block3
+block3:
+  branch.eq32 v1, 17, block5, block6
+block4:
+  jump block7(0, 2)
+block5:
+  jump block7(1, 2)
+block6:
+  jump block7(2, 0)
+block7(v3, v4):
+  v5 = call redirect(v3, v4)
+  return v5";
+
+#[test]
+fn a_rule_sets_what_it_hands_on_before_its_last_comparison() {
+    let expected = "
+0: r3 = *(u32 *)(r1 + 0x0)
+1: r4 = *(u32 *)(r1 + 0x4)
+2: if w3 != 0x6 goto +0x3
+3: w1 = 0x0
+4: w2 = 0x2
+5: if w4 == 0x16 goto +0x5
+6: w1 = 0x1
+7: w2 = 0x2
+8: if w3 == 0x11 goto +0x2
+9: w1 = 0x2
+10: w2 = 0x0
+11: call 0x17
+12: exit";
+    golden(RULES, &little(CpuLevel::V3), expected);
+}
+
 #[test]
 fn context_stores_take_registers_and_others_immediates() {
     let text = "

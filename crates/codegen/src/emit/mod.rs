@@ -5,6 +5,7 @@ mod code;
 mod data;
 mod layout;
 mod lines;
+mod reach;
 mod types;
 
 pub(crate) use code::{Code, emit};
