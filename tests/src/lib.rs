@@ -30,8 +30,10 @@ pub mod case;
 pub mod cgroup;
 pub mod cli;
 pub mod command;
+mod guest;
 pub mod need;
 pub mod net;
+mod results;
 pub mod sandbox;
 pub mod suite;
 

@@ -1,12 +1,15 @@
 //! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed.
 
 mod bench;
+mod cache;
 mod chore;
 mod ci;
 mod error;
 mod fuzz;
+mod kernels;
 mod readme;
 mod scratch;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,8 @@ enum Chore {
     Ci(ci::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Kernels(kernels::Args),
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +37,8 @@ fn main() -> ExitCode {
         Chore::Ci(args) => args.run(),
         Chore::Bench(args) => args.run(),
         Chore::Fuzz(args) => args.run(),
+        Chore::Kernels(args) => args.run(),
+        Chore::Vm(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
