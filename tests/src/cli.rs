@@ -13,8 +13,7 @@ use bpfasm_guest::executable;
 
 use crate::net::Namespace;
 
-/// The path of the `bpfasm` binary, in a case's environment.
-pub const VARIABLE: &str = "BPFASM_TEST_CLI";
+pub use bpfasm_guest::CLI_VARIABLE as VARIABLE;
 /// The folder in which cargo builds, for all that cases make it build.
 pub const TARGET_VARIABLE: &str = "CARGO_TARGET_DIR";
 /// The program file that the suite's main cases build and attach.

@@ -35,5 +35,8 @@ pub const MODULE_LIST: &str = "/modules/list";
 /// The folder of programs in a guest: what its `PATH` is.
 pub const PROGRAMS: &str = "/bin";
 
+/// The environment variable that names the `bpfasm` binary of a suite.
+pub const CLI_VARIABLE: &str = "BPFASM_TEST_CLI";
+
 /// The `bpfasm` binary of a guest.
 pub const CLI: &str = "/bin/bpfasm";

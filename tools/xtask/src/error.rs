@@ -74,6 +74,9 @@ pub enum Error {
     /// Cases of the kernel suite fail.
     #[error("{count} cases of the kernel suite failed")]
     Cases { count: usize },
+    /// Cases of the kernel suite run on no machine at all.
+    #[error("{count} cases of the kernel suite were ignored everywhere")]
+    NeverRun { count: usize },
     /// The program file that is edited again and again has changed its look.
     #[cfg(feature = "bench")]
     #[error("{path}: no `{wanted}` to edit")]

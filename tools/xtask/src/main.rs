@@ -30,6 +30,7 @@ enum Chore {
     Fuzz(fuzz::Args),
     Kernels(kernels::Args),
     Vm(vm::Args),
+    Matrix(vm::matrix::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Chore::Fuzz(args) => args.run(),
         Chore::Kernels(args) => args.run(),
         Chore::Vm(args) => args.run(),
+        Chore::Matrix(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,11 @@
-//! `cargo xtask vm`: the kernel suite in guests.
+//! `cargo xtask vm` and `cargo xtask matrix`: the kernel suite in guests.
 
 mod binaries;
 mod cpio;
 mod guest;
 mod initramfs;
+pub mod matrix;
+mod table;
 
 use std::fs;
 use std::path::PathBuf;
@@ -58,6 +60,7 @@ fn show(line: &Line) {
 /// What it takes to boot guests.
 struct Machines {
     from: From,
+    binaries: Binaries,
     base: Base,
     scratch: Scratch,
     consoles: PathBuf,
@@ -65,10 +68,11 @@ struct Machines {
 
 impl Machines {
     fn ready(from: From) -> Result<Self, Error> {
-        let base = Base::read(&Binaries::build()?)?;
+        let binaries = Binaries::build()?;
+        let base = Base::read(&binaries)?;
         let consoles = cache::folder("consoles")?;
         make(&consoles)?;
-        Ok(Self { from, base, scratch: Scratch::new("vm")?, consoles })
+        Ok(Self { from, binaries, base, scratch: Scratch::new("vm")?, consoles })
     }
 
     fn run(&self, kernel: Kernel, suite: &[String], heard: impl FnMut(&Line)) -> Result<Record, Error> {
