@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bpfasm::{
+    loader::sys::{self, ProgLoad},
+    object::kernel::ProgramType,
+};
 use bpfasm_isa::{AluOp, Assembler, Endian, Insn, JmpOp, Reg, Size, Slot, Width};
 use bpfasm_tests::net::FIRST;
 use object::{
@@ -53,6 +57,25 @@ pub(crate) fn cgroup_pass(folder: &Path, name: &str) -> PathBuf {
 /// Writes an object with a program that returns without having set a verdict: no verifier takes it.
 pub(crate) fn no_verdict(folder: &Path) -> PathBuf {
     write(&folder.join("no_verdict.o"), "tc", &[("no_verdict", Insn::exit().encode().to_vec())])
+}
+
+/// Asks whether the kernel takes these instructions, as the program of a socket.
+pub(crate) fn takes(code: &[Insn]) -> Result<(), String> {
+    let slots = code.iter().flat_map(|insn| insn.encode().to_vec());
+    let load = sys::prog_load(&mut ProgLoad {
+        prog_type: ProgramType::SOCKET_FILTER.0,
+        expected_attach_type: 0,
+        code: &slots.flat_map(|slot| slot.to_bytes(Endian::NATIVE)).collect::<Vec<_>>(),
+        license: c"GPL",
+        name: "",
+        flags: 0,
+        btf: None,
+        func_info: &[],
+        line_info: &[],
+        log_level: 0,
+        log: &mut [],
+    });
+    load.map(drop).map_err(|failure| format!("the kernel refuses such instructions: {}", failure.errno))
 }
 
 fn drop_first() -> Vec<Slot> {

@@ -19,7 +19,7 @@ use nix::{
     },
 };
 
-use crate::cli;
+use crate::{SLOWDOWN_VARIABLE, cli};
 
 /// The file systems that a guest needs, in the order in which they are mounted.
 const MOUNTS: [(&str, &str); 7] = [
@@ -31,6 +31,9 @@ const MOUNTS: [(&str, &str); 7] = [
     ("bpf", "/sys/fs/bpf"),
     ("cgroup2", "/sys/fs/cgroup"),
 ];
+
+/// The processor of a guest is emulated.
+const SLOWDOWN: &str = "5";
 
 /// Whether this process was started as the first of a guest; then, the suite's arguments.
 pub(crate) fn arguments(arguments: &[String]) -> Option<&[String]> {
@@ -72,7 +75,12 @@ fn load_module(name: &str) -> io::Result<()> {
 /// Runs the suite in a process of its own, whatever becomes of that. Gives its exit code.
 fn suite(arguments: &[String]) -> io::Result<i32> {
     let mut suite = Command::new(env::current_exe()?);
-    suite.args(arguments).env("PATH", PROGRAMS).env(cli::VARIABLE, CLI).env(RESULTS_VARIABLE, RESULTS_PORT);
+    suite
+        .args(arguments)
+        .env(SLOWDOWN_VARIABLE, SLOWDOWN)
+        .env("PATH", PROGRAMS)
+        .env(cli::VARIABLE, CLI)
+        .env(RESULTS_VARIABLE, RESULTS_PORT);
     let status = suite.status()?;
     status.code().ok_or_else(|| io::Error::other(format!("the suite: {status}")))
 }

@@ -19,6 +19,7 @@ use crate::{
     guest, need,
     results::Results,
     sandbox::{Sandbox, Scratch, Supervisor, group_name},
+    slowed,
 };
 
 /// First argument of the process that makes a case's namespaces.
@@ -154,14 +155,15 @@ fn execute(case: &Case, show: bool) -> Result<(), Failed> {
     };
     let mut command = supervised(case.name(), scratch.path())?;
     command.envs(variables);
-    let (end, output) = run_within(command, case.limit())?;
+    let limit = slowed(case.limit());
+    let (end, output) = run_within(command, limit)?;
     if show {
         print!("{output}");
     }
     match end {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{status}\n{output}").into()),
-        None => Err(format!("killed: not done after {:?}\n{output}", case.limit()).into()),
+        None => Err(format!("killed: not done after {limit:?}\n{output}").into()),
     }
 }
 
