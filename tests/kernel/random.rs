@@ -37,7 +37,8 @@ pub(crate) fn cases() -> Vec<Case> {
         let needs = [&[&CAP_BPF, &CAP_NET_ADMIN], own].concat();
         Case::new(name, &needs, move |_| programs_do_what_they_say(cpu)).within(Duration::from_secs(240))
     };
-    levels.map(case).into()
+    let asked_twice = Case::new("random::bytes_are_asked_for_twice", &[&CAP_BPF, &CAP_NET_ADMIN], |_| asked_twice());
+    levels.map(case).into_iter().chain([asked_twice]).collect()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -344,6 +345,17 @@ fn programs_do_what_they_say(cpu: CpuLevel) {
             Ok(())
         })
         .unwrap();
+}
+
+/// Some kernels decide the second question by one way of the first, if one register is compared both times.
+fn asked_twice() {
+    let word = || Value::Word(39);
+    let body = [Statement::Set(1, Value::Arith(Arith::Add, word().into(), word().into())), Statement::Return(word())];
+    for optimize in [true, false] {
+        let mut options = Options::default();
+        options.optimize = optimize;
+        check(&body, &[(0..45).collect(), (0..40).collect()], &options).unwrap();
+    }
 }
 
 fn check(body: &[Statement], packets: &[Vec<u8>], options: &Options) -> Result<(), TestCaseError> {
