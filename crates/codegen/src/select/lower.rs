@@ -168,8 +168,8 @@ impl Select<'_> {
             let (a, b) = self.compared_in_64(cond, a, b);
             Inst::Branch { op, width: Width::W64, a, b }
         } else {
-            let a = self.compared(a);
-            let b = if b.as_value().is_some() { Src::Reg(self.compared(b)) } else { self.src(width, b) };
+            let a = self.compared(width, a);
+            let b = if b.as_value().is_some() { Src::Reg(self.compared(width, b)) } else { self.src(width, b) };
             Inst::Branch { op, width, a, b }
         };
         (branch, inverted)
@@ -181,13 +181,13 @@ impl Select<'_> {
     /// The kernel's verifier notes at the register of a pointer that it was found behind the packet's end. Where ways meet,
     /// kernels without the mend of 2026 (`regsafe` in `kernel/bpf/verifier.c`) take a register with that note for one without,
     /// and decide its next comparison for both. What no instruction reads any more they do not look at.
-    fn compared(&mut self, operand: Operand) -> VReg {
+    fn compared(&mut self, width: Width, operand: Operand) -> VReg {
         match operand.as_value().and_then(|value| self.compared_sum(value)) {
-            Some((a, b)) => {
+            Some((a, b)) if width == Width::W64 => {
                 let (a, b) = (self.reg(a), self.src(Width::W64, b));
                 self.emit(|dst| Inst::Alu { op: AluOp::Add, width: Width::W64, dst, a, b })
             }
-            None => self.reg(operand),
+            _ => self.reg(operand),
         }
     }
 

@@ -72,7 +72,7 @@ struct Uses {
     counts: Table<Value, u32>,
     /// How many returns each value has.
     returns: Table<Value, u32>,
-    /// How many branches each value decides.
+    /// How many 64-bit branches each value decides.
     branches: Table<Value, u32>,
     /// The operation that defines each value, by block and index.
     defs: Table<Value, Option<(Block, u32)>>,
@@ -97,7 +97,7 @@ impl Uses {
             if let Terminator::Return(Operand::Value(value)) = data.term {
                 uses.returns[value] += 1;
             }
-            if let Terminator::Branch { a, b, .. } = data.term {
+            if let Terminator::Branch { width: Width::W64, a, b, .. } = data.term {
                 [a, b].iter().filter_map(|operand| operand.as_value()).for_each(|value| uses.branches[value] += 1);
             }
         }
