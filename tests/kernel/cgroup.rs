@@ -37,6 +37,7 @@ use bpfasm_tests::{
     need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CARGO, CGROUP_REVISIONS, CGROUP2, CLI},
     net::link,
     sandbox, slowed,
+    soak::rounds,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -46,8 +47,8 @@ use crate::{
     hook::{assert_unloaded, number},
 };
 
-const NEEDS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN, &CGROUP2, &BPFFS, &BPFTOOL, &CLI];
-const MODES: [Mode; 4] = [Mode::Link, Mode::None, Mode::Override, Mode::Multi];
+pub(crate) const NEEDS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN, &CGROUP2, &BPFFS, &BPFTOOL, &CLI];
+pub(crate) const MODES: [Mode; 4] = [Mode::Link, Mode::None, Mode::Override, Mode::Multi];
 
 /// The port that the program blocks, and one that it does not.
 const BLOCKED: u16 = 8080;
@@ -80,6 +81,7 @@ pub(crate) fn cases() -> Vec<Case> {
         }
     }
     cases.push(Case::new("cgroup::a_swap_moves_from_link_to_multi", NEEDS, a_swap_moves_from_link_to_multi));
+    cases.push(Case::new("cgroup::of_any_two_modes_one_stays", NEEDS, of_any_two_modes_one_stays));
     cases.push(Case::new("cgroup::a_group_above_allows_none", NEEDS, a_group_above_allows_none));
     cases.push(Case::new("cgroup::effective_lists_those_above", NEEDS, effective_lists_those_above));
     cases.push(Case::new("cgroup::what_is_no_group_is_refused", NEEDS, what_is_no_group_is_refused));
@@ -111,7 +113,7 @@ fn hook(group: &Path) -> String {
     format!("cgroup:{}:ingress", group.display())
 }
 
-fn attach(file: &Path, group: &Path, mode: Mode) -> Command {
+pub(crate) fn attach(file: &Path, group: &Path, mode: Mode) -> Command {
     let mut command = bpfasm();
     command.arg("attach").arg(file).arg(hook(group)).args(["--mode", &mode.to_string()]);
     command
@@ -124,7 +126,7 @@ fn detach(group: &Path) -> Command {
 }
 
 /// The object of the program under test.
-fn object(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn object(sandbox: &Sandbox) -> PathBuf {
     let file = sandbox.scratch().join("cgroup_ingress.o");
     fs::write(&file, elf::write(&cgroup_ingress.compile().unwrap()).unwrap()).unwrap();
     file
@@ -132,7 +134,7 @@ fn object(sandbox: &Sandbox) -> PathBuf {
 
 /// What is attached to a group, by bpftool's word: program ids and how.
 #[track_caller]
-fn attached(group: &Path) -> Vec<(u32, String)> {
+pub(crate) fn attached(group: &Path) -> Vec<(u32, String)> {
     let shown = finish(command!("bpftool", "-j", "cgroup", "show").arg(group));
     if !shown.succeeded() {
         return queried(group);
@@ -243,7 +245,7 @@ fn holds(sandbox: &Sandbox, mode: Mode) {
 }
 
 /// A program of somebody else, attached by bpftool: `mode` is its word, or empty. Gives the id.
-fn attach_foreign(sandbox: &Sandbox, group: &Path, mode: &str) -> u32 {
+pub(crate) fn attach_foreign(sandbox: &Sandbox, group: &Path, mode: &str) -> u32 {
     let pin = Path::new(sandbox::BPFFS).join("foreign");
     if !pin.exists() {
         succeed(command!("bpftool", "prog", "load", fixture::cgroup_pass(sandbox.scratch(), "foreign")).arg(&pin));
@@ -286,6 +288,26 @@ fn a_swap_moves_from_link_to_multi(sandbox: &Sandbox) {
     }
     finish(attach(file, group, Mode::None).arg("--replace")).exits_with(8);
     the_one(group, Mode::Link);
+}
+
+/// One mode after the other, by `--replace`: the second takes the first one's place, or is refused. Never are there two.
+fn of_any_two_modes_one_stays(sandbox: &Sandbox) {
+    let (group, file) = (sandbox.cgroup(), &object(sandbox));
+    for (first, second) in MODES.into_iter().flat_map(|first| MODES.map(|second| (first, second))) {
+        succeed(&mut attach(file, group, first));
+        let before = the_one(group, first);
+        let replaced = finish(attach(file, group, second).arg("--replace"));
+        if first == second || flags(first) == "multi" && flags(second) == "multi" {
+            replaced.exits_with(0);
+            assert_ne!(the_one(group, second), before, "{first}, {second}");
+        } else {
+            replaced.exits_with(8).says(&["does not go together"]);
+            assert_eq!(the_one(group, first), before, "{first}, {second}");
+        }
+        assert_eq!(pins(), 1, "{first}, {second}");
+        succeed(&mut detach(group));
+        assert_eq!((attached(group), pins()), (vec![], 0), "{first}, {second}");
+    }
 }
 
 fn id_of(group: &Path) -> u64 {
@@ -353,7 +375,7 @@ fn guards(sandbox: &Sandbox, mode: Mode) {
 
 /// Drops all datagrams.
 #[program(cgroup_skb/ingress)]
-fn no_udp(skb: &mut CgroupSkb) -> Cgroup {
+pub(crate) fn no_udp(skb: &mut CgroupSkb) -> Cgroup {
     let Some(ip) = skb.header::<Ipv4Hdr>(0) else { return Cgroup::PASS };
     if ip.protocol() == IPPROTO_UDP { Cgroup::DROP } else { Cgroup::PASS }
 }
@@ -377,7 +399,7 @@ fn a_swap_leaves_no_gap(sandbox: &Sandbox, mode: Mode) {
             }
             sent
         });
-        for _ in 0..100 {
+        for _ in 0..rounds(100, 1000) {
             drop(std::mem::replace(&mut held, attach()));
         }
         stop.store(true, Ordering::Relaxed);
@@ -464,7 +486,7 @@ fn a_removed_group_is_gone(sandbox: &Sandbox) {
 fn of_two_at_once_one_wins(sandbox: &Sandbox, mode: Mode) {
     let hook = loader::Hook::new(sandbox.cgroup(), AttachType::CGROUP_INET_INGRESS).unwrap();
     let programs = [program(), program()];
-    for _ in 0..50 {
+    for _ in 0..rounds(50, 1000) {
         let start = Barrier::new(programs.len());
         let attach = |program| {
             start.wait();

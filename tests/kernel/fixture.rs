@@ -47,6 +47,13 @@ pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
     write(&folder.join(format!("{name}.o")), "tc", &[(name, slots)])
 }
 
+/// Writes an object with two programs, `first` and `second`, that have no opinion.
+pub(crate) fn two_programs(folder: &Path) -> PathBuf {
+    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
+    let slots: Vec<Slot> = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
+    write(&folder.join("two.o"), "tc", &[("first", slots.clone()), ("second", slots)])
+}
+
 /// Writes an object with a program for the ingress of control groups that lets everything pass.
 pub(crate) fn cgroup_pass(folder: &Path, name: &str) -> PathBuf {
     let code = [Insn::mov(Width::W64, Reg::R0, CGROUP_PASS), Insn::exit()];

@@ -16,6 +16,7 @@ use bpfasm_tests::{
     need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CLS_BPF, CLS_U32, CLSACT, TC, TCX, VETH},
     net::{DEVICE, Direction, Wire, filter},
     sandbox,
+    soak::rounds,
 };
 
 use crate::{
@@ -65,7 +66,7 @@ fn load(sandbox: &Sandbox) -> Loaded {
     load_file(&fixture::tc_drop(sandbox.scratch()))
 }
 
-fn load_file(file: &Path) -> Loaded {
+pub(crate) fn load_file(file: &Path) -> Loaded {
     bpfasm::loader::load(&elf::read(&fs::read(file).unwrap()).unwrap()).unwrap()
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn hook(direction: Direction) -> Hook {
     Hook::new(DEVICE, direction).unwrap()
 }
 
-fn options(mode: Mode) -> Options {
+pub(crate) fn options(mode: Mode) -> Options {
     Options::new().mode(match mode {
         Mode::Auto => tc::Mode::Auto,
         Mode::Clsact => tc::Mode::Clsact,
@@ -127,13 +128,12 @@ fn a_conflict_is_an_error(sandbox: &Sandbox, mode: Mode, direction: Direction) {
 
 /// Packets that come all the time find a program to drop them, also while it is swapped.
 fn a_swap_leaves_no_gap(sandbox: &Sandbox, mode: Mode, direction: Direction) {
-    const SWAPS: usize = 50;
     let wire = Wire::new(direction).unwrap();
     let loaded = load(sandbox);
     let program = loaded.program("tc_drop").unwrap();
     let first = attach(program, mode, direction);
     let attachment = wire.assert_first_dropped_while(|| {
-        (0..SWAPS).fold(first, |_, _| {
+        (0..rounds(50, 1000)).fold(first, |_, _| {
             let loaded = load(sandbox);
             let program = loaded.program("tc_drop").unwrap();
             // The guard of the one before is dropped here: what it guarded is this one's now.

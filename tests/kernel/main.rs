@@ -16,11 +16,14 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod mine;
 mod nat;
 mod object;
+mod observe;
 mod random;
 mod refused;
 mod run;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -35,11 +38,14 @@ fn main() -> ExitCode {
         hold::cases,
         library::cases,
         loader::cases,
+        mine::cases,
         nat::cases,
         object::cases,
+        observe::cases,
         random::cases,
         refused::cases,
         run::cases,
+        soak::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

@@ -113,10 +113,15 @@ fn without_a_capability(sandbox: &Sandbox, mode: Mode) {
     let object = fixture::tc_drop(sandbox.scratch());
     let bpfasm = sandbox.scratch().join("bpfasm");
     fs::copy(cli::path(), &bpfasm).unwrap();
-    let mut command = Command::new(bpfasm);
-    command.uid(NOBODY).gid(NOBODY).current_dir("/");
-    command.arg("attach").arg(object).arg(hook(DIRECTION)).args(["--mode", mode.name()]);
-    assert_refused(&mut command, 4, &["CAP_"]);
+    let as_nobody = || {
+        let mut command = Command::new(&bpfasm);
+        command.uid(NOBODY).gid(NOBODY).current_dir("/");
+        command
+    };
+    let mut attach = as_nobody();
+    attach.arg("attach").arg(object).arg(hook(DIRECTION)).args(["--mode", mode.name()]);
+    assert_refused(&mut attach, 4, &["CAP_"]);
+    assert_refused(as_nobody().args(["detach", "--mine"]), 4, &["CAP_NET_ADMIN"]);
     assert_eq!(filter::list(DEVICE, DIRECTION).unwrap(), []);
     assert!(!qdisc::kinds(DEVICE).unwrap().contains(&"clsact".to_owned()));
     wire.assert_all_received();

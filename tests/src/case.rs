@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     Need, Sandbox,
     need::{self, Supply},
+    soak,
 };
 
 /// What a case does: it panics, or it has passed.
@@ -34,10 +35,10 @@ impl Case {
         body: impl Fn(&Sandbox) + Send + Sync + 'static,
     ) -> Self {
         let needs = [&need::NETNS].into_iter().chain(needs.iter().copied()).collect();
-        Case { name: name.into(), needs, limit: Duration::from_secs(60), body: Box::new(body) }
+        Case { name: name.into(), needs, limit: soak::limit(), body: Box::new(body) }
     }
 
-    /// The same case with more time than the usual minute, after which it is killed.
+    /// The same case with more time than the usual minute (an hour for full counts), after which it is killed.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Case { limit, ..self }

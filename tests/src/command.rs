@@ -89,6 +89,16 @@ impl Finished {
         self
     }
 
+    /// Its exit code.
+    ///
+    /// # Panics
+    ///
+    /// When a signal has ended it.
+    #[track_caller]
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("should exit by itself: {self}"))
+    }
+
     /// Whether it exited with 0.
     pub fn succeeded(&self) -> bool {
         self.status.success()

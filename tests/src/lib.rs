@@ -35,6 +35,7 @@ pub mod need;
 pub mod net;
 mod results;
 pub mod sandbox;
+pub mod soak;
 pub mod suite;
 
 pub use case::Case;

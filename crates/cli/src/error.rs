@@ -9,6 +9,8 @@ use bpfasm::object::elf::ReadError;
 
 use crate::build::{self, io_kind};
 use crate::invocation;
+use crate::show::joined;
+use crate::words::Handle;
 
 /// Why a verb did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +110,44 @@ pub enum Error {
         /// Of how many.
         total: usize,
     },
+    /// Words that are not what a verb takes.
+    #[error("{problem}")]
+    Words {
+        /// What is wrong with them.
+        problem: String,
+        /// How they are written.
+        usage: &'static str,
+    },
+    /// Nothing in the kernel is named so.
+    #[error("no {what} {}", handle_words(handle))]
+    NothingNamed {
+        /// `program` or the like.
+        what: &'static str,
+        /// How it was named.
+        handle: Handle,
+    },
+    /// A map has no such key, which as JSON is `null`.
+    #[error(transparent)]
+    NoSuchKey(loader::Error),
+    /// Several things in the kernel are named so.
+    #[error("which one? There are those with id {}", joined(ids))]
+    SeveralNamed {
+        /// Their ids.
+        ids: Vec<u32>,
+    },
     /// An object's bytes would go to a terminal.
     #[error("an object's bytes make no sense on a terminal")]
     BinaryToTerminal,
+}
+
+/// How something was named, for a sentence.
+fn handle_words(handle: &Handle) -> String {
+    match handle {
+        Handle::Id(id) => format!("with id {id}"),
+        Handle::Pinned(path) => format!("is pinned at {}", path.display()),
+        Handle::Tag(tag) => format!("with tag {}", tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Handle::Name(name) => format!("with name `{name}`"),
+    }
 }
 
 /// Names joined for a sentence.
@@ -130,12 +167,15 @@ impl Error {
             Self::Build(error) => error.kind(),
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
-            Self::NoSuchProgram { .. } => ErrorKind::NotFound,
+            Self::NoSuchKey(error) => error.kind(),
+            Self::NoSuchProgram { .. } | Self::NothingNamed { .. } => ErrorKind::NotFound,
             Self::DoesNotFit { .. }
             | Self::NothingFits { .. }
             | Self::SeveralPrograms { .. }
             | Self::HooksDiffer { .. }
             | Self::NoSamples { .. }
+            | Self::Words { .. }
+            | Self::SeveralNamed { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
         }
     }
@@ -143,6 +183,11 @@ impl Error {
     /// Whether the reader has been told already.
     pub fn is_reported(&self) -> bool {
         matches!(self, Self::Build(error) if error.is_reported())
+    }
+
+    /// Whether standard output has its JSON already.
+    pub fn is_answered(&self) -> bool {
+        matches!(self, Self::NoSuchKey(_))
     }
 
     /// The verifier's log, where a verifier refused.
@@ -159,6 +204,8 @@ impl Error {
             Self::Build(error) => error.help(),
             Self::Bpfasm(bpfasm::Error::Load(error)) => load_help(error),
             Self::SeveralPrograms { .. } => vec!["name one with --program NAME".to_owned()],
+            Self::Words { usage, .. } => vec![format!("it is written  {usage}")],
+            Self::SeveralNamed { .. } => vec!["name one with id N".to_owned()],
             Self::BinaryToTerminal => vec!["name a file with -o FILE".to_owned()],
             Self::NoSamples { .. } => vec!["give a packet with --packet HEX, or run the source, FILE.rs".to_owned()],
             _ => Vec::new(),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use bpfasm::loader::attach::{cgroup, tc};
+use bpfasm::loader::attach::{Ours, cgroup, tc};
 use bpfasm::loader::{Error, Program};
 use clap::ValueEnum;
 
@@ -118,15 +118,17 @@ impl Place {
         })
     }
 
-    /// Detaches everything of ours, and tells each in words.
+    /// What of ours is attached there.
     ///
     /// # Errors
     ///
     /// Those of the hook's kind, also that nothing of ours is there.
-    pub fn detach_ours(&self) -> Result<Vec<String>, Error> {
+    pub fn ours(&self) -> Result<Vec<Ours>, Error> {
         Ok(match self {
-            Self::Tc(hook) => tc::detach_ours(hook)?.iter().map(ToString::to_string).collect(),
-            Self::Cgroup(hook) => cgroup::detach_ours(hook)?.iter().map(ToString::to_string).collect(),
+            Self::Tc(hook) => tc::ours(hook)?.into_iter().map(|entry| Ours::Tc { hook: hook.clone(), entry }).collect(),
+            Self::Cgroup(hook) => {
+                cgroup::ours(hook)?.into_iter().map(|entry| Ours::Cgroup { hook: hook.clone(), entry }).collect()
+            }
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bpfasm::loader::{LoadOptions, Loaded};
 use bpfasm::object::kernel::ProgramType;
-use bpfasm::object::{Function, Object, elf};
+use bpfasm::object::{Function, Object, TEXT, elf};
 
 use crate::build::{self, Cpu, Request, Sample, Target};
 use crate::error::Error;
@@ -104,6 +104,12 @@ impl Input {
 
     fn descriptions(&self) -> Vec<String> {
         self.object.programs().map(describe).collect()
+    }
+
+    /// Gives all programs another section, and with it another type.
+    pub fn set_section(&mut self, section: &str) {
+        let programs = self.object.functions.iter_mut().filter(|function| function.section != TEXT);
+        programs.for_each(|function| section.clone_into(&mut function.section));
     }
 
     /// Loads some of its programs into the kernel.

@@ -10,10 +10,15 @@ mod hold;
 mod hook;
 mod input;
 mod invocation;
+mod output;
 mod report;
+mod show;
 mod table;
 mod text;
+mod value;
+mod words;
 
+use std::env;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -33,11 +38,15 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 rejected by a verifier, 4 not permitted,
             5 the kernel lacks it, 6 malformed input, 7 not found, 8 conflict
 
+Commands that read take -j, --json and -p, --pretty, also in front: bpfasm -j prog show.
+
 Example:
   bpfasm run programs/tc_drop.rs";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words = output::options_last(env::args_os().collect());
+    let json = output::asks_for_json(&words);
+    let cli = Cli::parse_from(words);
     let mut out = BufWriter::new(io::stdout().lock());
     let done = cli.command.run(&mut out).and_then(|()| out.flush().map_err(Error::Output));
     match done {
@@ -45,6 +54,10 @@ fn main() -> ExitCode {
         // Whoever read our data has enough of it: that is no failure of ours.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
+            if json && !error.is_answered() {
+                // As bpftool does; that it can't be written is no second failure.
+                let _ = writeln!(out, "{}", serde_json::json!({ "error": error.to_string() }));
+            }
             // What was found out before the failure is data all the same.
             let _ = out.flush();
             report::error(&error);
@@ -82,16 +95,23 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// A command's verbs, and theirs.
+    fn verbs(command: &Command) -> Vec<&Command> {
+        let own = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+        own.flat_map(|verb| std::iter::once(verb).chain(verbs(verb))).collect()
+    }
+
     #[test]
     fn every_verb_has_examples_and_each_is_a_command_line_that_is_taken() {
         let mut cli = Cli::command();
         cli.build();
-        for verb in cli.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        for verb in verbs(&cli) {
             let examples = examples(verb);
             assert!(!examples.is_empty(), "{}", verb.get_name());
             for example in examples {
                 let line = example.trim_start_matches("sudo ").trim_start_matches("source <(").trim_end_matches(')');
-                let parsed = Cli::try_parse_from(words(line));
+                let words = words(line).into_iter().map(Into::into).collect();
+                let parsed = Cli::try_parse_from(output::options_last(words));
                 assert!(parsed.is_ok(), "{example}: {parsed:?}");
             }
         }

@@ -9,7 +9,7 @@
 //! - *Staging* runs the function once per path and joins the paths into one control-flow graph ([`stage`]).
 //!
 //! # Layers
-//! [`stage`] at the bottom; [`value`] and [`join`] on it; [`header`] and [`context`] on those; [`program`] on top.
+//! [`stage`] at the bottom; [`value`] and [`join`] on it; [`header`] and [`context`] on those, with the [`helper`]s; [`program`] on top.
 //!
 //! # Example
 //! ```
@@ -30,6 +30,7 @@
 pub mod build;
 pub mod context;
 pub mod header;
+pub mod helper;
 pub mod join;
 pub mod program;
 mod range;
@@ -43,17 +44,18 @@ pub use stage::StageError;
 
 /// What a program file needs: `use bpfasm::prelude::*;`.
 pub mod prelude {
-    pub use std::net::Ipv4Addr;
+    pub use std::net::{Ipv4Addr, Ipv6Addr};
 
     pub use crate::context::{Cgroup, CgroupSkb, Tc, TcAction};
     pub use crate::header::{
         ArpHdr, EthHdr, Header, IcmpHdr, Icmpv6Hdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr, VlanHdr,
     };
+    pub use crate::helper::{self, FibLookup, NextHop, TunnelKey, TupleV4, TupleV6};
     pub use crate::program::Program;
     pub use crate::range;
     pub use crate::sample::Sample;
     pub use crate::uapi::*;
-    pub use crate::value::{Be16, Be32, Be64, Bit, I32, I64, Mac, U8, U16, U32, U64};
+    pub use crate::value::{Be16, Be32, Be64, Be128, Bit, I32, I64, Mac, U8, U16, U32, U64};
     pub use bpfasm_macros::{Header, program, staged};
 }
 

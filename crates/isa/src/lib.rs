@@ -18,6 +18,7 @@
 //! | [`insn`], [`decode`] | a row with operands: constructors, accessors, to slots and back |
 //! | [`label`] | programs whose jumps name labels ([`Assembler`]) |
 //! | [`print`], [`disasm`] | text as `llvm-objdump -d` prints it |
+//! | [`kernel`] | text as the kernel's verifier and `bpftool` print it |
 //! | [`helper`] | the kernel's helper functions by number ([`HelperId`]) |
 //!
 //! Everything expands from the table or is driven by it: constructor, encoder, decoder and printer cannot disagree on
@@ -69,6 +70,7 @@ pub mod form;
 pub mod fuzz;
 pub mod helper;
 pub mod insn;
+pub mod kernel;
 pub mod label;
 pub mod level;
 pub mod operand;

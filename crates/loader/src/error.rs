@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bpfasm_object::kernel::KernelVersion;
 
+use crate::map::Protection;
 use crate::netlink;
 use crate::privilege::{Action, NotPermitted};
 use crate::sys::Errno;
@@ -72,6 +73,72 @@ pub enum Error {
         name: String,
         /// The names there are.
         available: Vec<String>,
+    },
+    /// There is no map of that name.
+    #[error("no map `{name}`; there {}", list("is", available))]
+    NoSuchMap {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        available: Vec<String>,
+    },
+    /// A map does not have that key, and it was to be changed; an array has no such index.
+    #[error("map `{map}` has no key {}", hex(key))]
+    NoSuchKey {
+        /// The map.
+        map: String,
+        /// The key, as it lies in memory.
+        key: Vec<u8>,
+    },
+    /// A map has that key already, and it was to be inserted.
+    #[error("map `{map}` has key {} already", hex(key))]
+    KeyExists {
+        /// The map.
+        map: String,
+        /// The key, as it lies in memory.
+        key: Vec<u8>,
+    },
+    /// A map has no room for another key.
+    #[error("map `{map}` is full ({max_entries} entries): no room for key {}", hex(key))]
+    MapFull {
+        /// The map.
+        map: String,
+        /// The entries it may have.
+        max_entries: u32,
+        /// The key that did not get in, as it lies in memory.
+        key: Vec<u8>,
+    },
+    /// A map may be read, or written, by programs alone.
+    #[error("map `{map}` is {}", protection(*by))]
+    MapProtected {
+        /// The map.
+        map: String,
+        /// What protects it.
+        by: Protection,
+    },
+    /// A map is not what it should be.
+    #[error("map `{map}`: {}", differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    MapDiffers {
+        /// The map.
+        map: String,
+        /// What differs.
+        differences: Vec<crate::map::Difference>,
+    },
+    /// A map's keys kept changing while it was read.
+    #[error("map `{map}` kept changing while it was read")]
+    MapChanging {
+        /// The map.
+        map: String,
+    },
+    /// Another call on a map failed.
+    #[error("map `{map}`: {action}: {errno}")]
+    Map {
+        /// The map.
+        map: String,
+        /// What was being done.
+        action: &'static str,
+        /// The kernel's error number.
+        errno: Errno,
     },
     /// There is no network device of that name in this network namespace.
     #[error("no network device `{name}` in this network namespace")]
@@ -183,6 +250,18 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// What is pinned at a path kept coming and going.
+    #[error("{} kept coming and going", path.display())]
+    PinChanging {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path for a pin is in another file system.
+    #[error("{} is in no bpffs", path.display())]
+    NotBpffs {
+        /// The path.
+        path: PathBuf,
+    },
     /// There is no bpffs, and none could be mounted.
     #[error("no bpffs is mounted, and mounting one failed ({errno}): {command}")]
     NoBpffs {
@@ -241,6 +320,21 @@ fn not_cgroup2(path: &Path, version: Option<u8>, mounts: &[PathBuf]) -> String {
     }
 }
 
+fn protection(by: Protection) -> &'static str {
+    match by {
+        Protection::Frozen => "frozen: user space only reads it",
+        Protection::ReadOnly => "read-only for user space (BPF_F_RDONLY)",
+        Protection::WriteOnly => "write-only for user space (BPF_F_WRONLY)",
+    }
+}
+
+/// Bytes as `bpftool` prints them, without what is long.
+fn hex(bytes: &[u8]) -> String {
+    const SHOWN: usize = 64;
+    let shown: Vec<String> = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    shown.join(" ") + if bytes.len() > SHOWN { " ..." } else { "" }
+}
+
 fn list(verb: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} `{}`", names.join("`, `")) }
 }
@@ -250,9 +344,9 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NotPermitted(_) | Error::NoBpffs { errno: Errno::EPERM | Errno::EACCES, .. } => {
-                ErrorKind::NotPermitted
-            }
+            Error::NotPermitted(_)
+            | Error::MapProtected { .. }
+            | Error::NoBpffs { errno: Errno::EPERM | Errno::EACCES, .. } => ErrorKind::NotPermitted,
             Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 ErrorKind::NotPermitted
             }
@@ -262,6 +356,8 @@ impl Error {
                 ErrorKind::Malformed
             }
             Error::NoSuchProgram { .. }
+            | Error::NoSuchMap { .. }
+            | Error::NoSuchKey { .. }
             | Error::NoSuchDevice { .. }
             | Error::DeviceGone { .. }
             | Error::NoSuchCgroup { .. }
@@ -270,13 +366,18 @@ impl Error {
             | Error::NoSuchPin { .. }
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
+            | Error::KeyExists { .. }
+            | Error::MapFull { .. }
+            | Error::MapDiffers { .. }
+            | Error::MapChanging { .. }
             | Error::QdiscTaken { .. }
             | Error::PriorityTaken { .. }
             | Error::ModeTaken { .. }
             | Error::Raced { .. }
-            | Error::PinExists { .. } => ErrorKind::Conflict,
-            Error::Usage { .. } | Error::NotCgroup2 { .. } => ErrorKind::Usage,
-            Error::Netlink { .. } | Error::Sys { .. } | Error::File { .. } => ErrorKind::Unexpected,
+            | Error::PinExists { .. }
+            | Error::PinChanging { .. } => ErrorKind::Conflict,
+            Error::Usage { .. } | Error::NotCgroup2 { .. } | Error::NotBpffs { .. } => ErrorKind::Usage,
+            Error::Netlink { .. } | Error::Sys { .. } | Error::Map { .. } | Error::File { .. } => ErrorKind::Unexpected,
         }
     }
 

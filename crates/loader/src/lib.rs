@@ -4,6 +4,7 @@
 //!
 //! - An *object* ([`bpfasm_object::Object`]) holds programs, maps and types. [`load()`] gives it to the kernel.
 //! - A *program* ([`Program`]) is held by a descriptor, and gone when nothing holds it any more.
+//! - A *map* ([`Map`]) is what programs and user space share: keys and values in the kernel.
 //! - A *hook* is a place where programs run, such as the ingress of a device ([`attach::tc::Hook`]) or of a
 //!   control group's sockets ([`attach::cgroup::Hook`]). What attaches a program there is a guard
 //!   ([`attach::tc::Attachment`], [`attach::cgroup::Attachment`]): dropping it detaches.
@@ -30,11 +31,16 @@
 
 pub mod attach;
 pub mod bpffs;
+mod by_id;
 mod error;
+mod fdinfo;
 mod load;
 mod log;
+pub mod map;
+mod memlock;
 mod mounts;
 pub mod netlink;
+pub mod observe;
 pub mod owner;
 mod privilege;
 mod program;
@@ -43,8 +49,9 @@ mod test_run;
 
 pub use bpfasm_object::ErrorKind;
 pub use error::Error;
-pub use load::{LoadOptions, Loaded, Map, load};
+pub use load::{LoadOptions, Loaded, load};
 pub use log::VerifierLog;
+pub use map::{Map, TypedMap};
 pub use privilege::{Capability, NotPermitted, Restriction};
 pub use program::{Program, ProgramInfo, programs};
 pub use test_run::{TestRun, TestRunOutput};

@@ -155,11 +155,11 @@ fn is_word(byte: u8) -> bool {
 
 /// Tells an address from the bounds and masks of scalars, which a log is full of: ones followed by zeros, and small
 /// negative numbers.
-fn is_kernel_address(value: u64) -> bool {
+pub(crate) fn is_kernel_address(value: u64) -> bool {
     /// The last page of the address space is never mapped: `IS_ERR_VALUE` of `include/linux/err.h`.
     const LAST_PAGE: u64 = 0xffff_ffff_ffff_f000;
     let is_mask = value.leading_ones() + value.trailing_zeros() == u64::BITS;
-    !is_mask && value < LAST_PAGE
+    value.leading_ones() >= 16 && !is_mask && value < LAST_PAGE
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ use Capability::{Bpf, NetAdmin, SysAdmin};
 impl Action {
     pub(crate) const LOAD_BTF: Action = Action { name: "load type information", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const CREATE_MAP: Action = Action { name: "create a map", needs: &[Bpf], or_sys_admin: true };
+    pub(crate) const USE_MAP: Action = Action { name: "read or change a map", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const LOAD_PROGRAM: Action =
         Action { name: "load a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
     pub(crate) const TEST_RUN: Action = Action { name: "run a program", needs: &[Bpf, NetAdmin], or_sys_admin: true };
@@ -55,6 +56,8 @@ impl Action {
     pub(crate) const INSPECT: Action = Action { name: "inspect a BPF object", needs: &[Bpf], or_sys_admin: true };
     pub(crate) const PIN: Action = Action { name: "pin a BPF object", needs: &[], or_sys_admin: true };
     pub(crate) const OPEN_PIN: Action = Action { name: "open a pinned BPF object", needs: &[], or_sys_admin: true };
+    pub(crate) const LIST_DEVICES: Action =
+        Action { name: "list the network devices", needs: &[], or_sys_admin: false };
     /// rtnetlink does not take `CAP_SYS_ADMIN` instead.
     pub(crate) const CHANGE_FILTERS: Action =
         Action { name: "change the filters of a device", needs: &[NetAdmin], or_sys_admin: false };

@@ -3,12 +3,14 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use bpfasm_object::kernel::ProgramType;
 
+use crate::fdinfo::FdInfo;
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
-use crate::{Error, TestRun, TestRunOutput, VerifierLog, owner};
+use crate::{Error, TestRun, TestRunOutput, VerifierLog, bpffs, by_id, owner};
 
 /// A program in the kernel, held by a descriptor.
 ///
@@ -33,6 +35,8 @@ pub struct ProgramInfo {
     pub program_type: ProgramType,
     /// The first 15 bytes of the name.
     pub name: String,
+    /// The name as its BTF has it, if this process may read that.
+    pub full_name: String,
     /// A hash of the instructions.
     pub tag: [u8; 8],
     /// When it was loaded, nanoseconds since boot.
@@ -43,8 +47,8 @@ pub struct ProgramInfo {
     pub gpl_compatible: bool,
     /// The id of its BTF.
     pub btf_id: Option<u32>,
-    /// How many maps it uses.
-    pub map_count: u32,
+    /// The ids of the maps that it uses.
+    pub map_ids: Vec<u32>,
     /// Bytes of verified code.
     pub xlated_bytes: u32,
     /// Bytes of machine code; 0 without a JIT.
@@ -55,27 +59,55 @@ pub struct ProgramInfo {
     pub run_time_ns: u64,
     /// How often it has run while `kernel.bpf_stats_enabled` was set.
     pub run_count: u64,
+    /// Runs that were skipped so that it does not run within itself.
+    pub recursion_misses: u64,
+    /// Bytes of memory that it takes. `None` where `/proc` is not mounted.
+    pub memlock_bytes: Option<u64>,
 }
 
-impl From<sys::ProgInfo> for ProgramInfo {
-    fn from(info: sys::ProgInfo) -> ProgramInfo {
-        ProgramInfo {
+impl ProgramInfo {
+    /// Asks by a descriptor.
+    fn of(program: BorrowedFd<'_>) -> Result<ProgramInfo, Errno> {
+        let info = sys::prog_info(program)?;
+        Ok(ProgramInfo {
             id: info.id,
             program_type: ProgramType(info.prog_type),
+            full_name: full_name(program, &info),
             name: info.name,
             tag: info.tag,
             load_time_ns: info.load_time,
             created_by_uid: info.created_by_uid,
             gpl_compatible: info.gpl_compatible,
             btf_id: (info.btf_id != 0).then_some(info.btf_id),
-            map_count: info.map_count,
+            map_ids: sys::prog_map_ids(program)?,
             xlated_bytes: info.xlated_len,
             jited_bytes: info.jited_len,
             verified_insns: info.verified_insns,
             run_time_ns: info.run_time_ns,
             run_count: info.run_count,
-        }
+            recursion_misses: info.recursion_misses,
+            memlock_bytes: FdInfo::of(program).number("memlock"),
+        })
     }
+}
+
+impl ProgramInfo {
+    /// When it was loaded, as this machine's clock has it now. `None` if the clock cannot say.
+    #[must_use]
+    pub fn loaded_at(&self) -> Option<SystemTime> {
+        sys::time_of_day(Duration::from_nanos(self.load_time_ns)).ok()
+    }
+}
+
+/// Bytes of a name that the kernel keeps: `BPF_OBJ_NAME_LEN` of `include/uapi/linux/bpf.h`, less the final NUL.
+const KEPT_NAME_BYTES: usize = 15;
+
+/// The name in BTF; that needs `CAP_SYS_ADMIN`, and without it the short name must do.
+fn full_name(program: BorrowedFd<'_>, info: &sys::ProgInfo) -> String {
+    if info.name.len() < KEPT_NAME_BYTES {
+        return info.name.clone();
+    }
+    owner::identify(program, info).map_or_else(|_| info.name.clone(), |identity| identity.name)
 }
 
 impl Program {
@@ -103,21 +135,12 @@ impl Program {
     /// pinned there.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Program, Error> {
         let path = path.as_ref();
-        let fd = sys::obj_get(path).map_err(|errno| match errno {
-            Errno::ENOENT | Errno::EACCES => Error::NoSuchPin { path: path.to_owned() },
-            errno => Error::sys(Action::OPEN_PIN, errno),
-        })?;
-        // Every kind of object answers with its own struct; only a program's descriptor is called so.
-        if !descriptor_is(&fd, "bpf-prog") {
-            return Err(Error::Usage { what: format!("{} is a pin, but not of a program", path.display()) });
-        }
-        Program::open(fd)
+        Program::open(bpffs::open(path, bpffs::Kind::Program)?)
     }
 
     fn open(fd: OwnedFd) -> Result<Program, Error> {
         let info = sys::prog_info(fd.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
-        // The full name needs CAP_SYS_ADMIN; without it, the short one must do.
-        let name = owner::identify(fd.as_fd(), &info).map_or_else(|_| info.name.clone(), |identity| identity.name);
+        let name = full_name(fd.as_fd(), &info);
         let program_type = ProgramType(info.prog_type);
         Ok(Program { fd, name, program_type, id: OnceLock::from(info.id), log: None })
     }
@@ -136,7 +159,7 @@ impl Program {
         match self.id.get() {
             Some(&id) => Ok(id),
             None => {
-                let id = self.info()?.id;
+                let id = sys::prog_info(self.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?.id;
                 Ok(*self.id.get_or_init(|| id))
             }
         }
@@ -153,8 +176,7 @@ impl Program {
     /// # Errors
     /// When the kernel refuses, as it does under some security modules.
     pub fn info(&self) -> Result<ProgramInfo, Error> {
-        let info = sys::prog_info(self.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))?;
-        Ok(info.into())
+        ProgramInfo::of(self.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))
     }
 
     /// What the verifier wrote, if a log was asked for with [`LoadOptions::log_level`](crate::LoadOptions::log_level).
@@ -180,7 +202,7 @@ impl Program {
     /// # Errors
     /// [`Error::PinExists`] if the path exists.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        pin(self.as_fd(), path.as_ref())
+        bpffs::pin(self.as_fd(), path.as_ref())
     }
 }
 
@@ -188,21 +210,6 @@ impl AsFd for Program {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// Pins an object at a path.
-pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
-    sys::obj_pin(object, path).map_err(|errno| match errno {
-        Errno::EEXIST => Error::PinExists { path: path.to_owned() },
-        errno => Error::sys(Action::PIN, errno),
-    })
-}
-
-/// Whether a descriptor is of the kind that the kernel calls so, as in `anon_inode:bpf-prog`.
-fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
-    use std::os::fd::AsRawFd;
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-    link.is_ok_and(|link| link.to_string_lossy().trim_start_matches("anon_inode:") == kind)
 }
 
 /// The programs in the kernel, by ascending id. One that goes away while it is looked at is passed over.
@@ -217,26 +224,8 @@ fn descriptor_is(fd: &OwnedFd, kind: &str) -> bool {
 /// # Ok::<(), bpfasm_loader::Error>(())
 /// ```
 pub fn programs() -> impl Iterator<Item = Result<ProgramInfo, Error>> {
-    let mut after = Some(0);
-    std::iter::from_fn(move || {
-        loop {
-            let next = sys::prog_get_next_id(after?);
-            let info = match next {
-                Ok(None) => return None,
-                Ok(Some(id)) => {
-                    after = Some(id);
-                    sys::prog_get_fd_by_id(id).and_then(|fd| sys::prog_info(fd.as_fd()))
-                }
-                Err(errno) => Err(errno),
-            };
-            match info {
-                Ok(info) => return Some(Ok(info.into())),
-                Err(Errno::ENOENT) => {}
-                Err(errno) => {
-                    after = None;
-                    return Some(Err(Error::sys(Action::OPEN_BY_ID, errno)));
-                }
-            }
-        }
+    by_id::walk(sys::prog_get_next_id, |id| {
+        let fd = sys::prog_get_fd_by_id(id)?;
+        ProgramInfo::of(fd.as_fd())
     })
 }

@@ -43,6 +43,12 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
             }
         }
 
+        impl ::core::convert::AsRef<#root::private::Bytes> for #view {
+            fn as_ref(&self) -> &#root::private::Bytes {
+                &self.0
+            }
+        }
+
         impl #view {
             #(#methods)*
         }

@@ -60,7 +60,12 @@ pub fn btf_ext(bytes: &[u8]) {
 /// Looks at everything in a BTF.
 fn visit(btf: &Btf) {
     for (id, found) in btf.iter() {
-        let _ = (found.name(), btf.size_of(id), btf.resolve(id));
+        let _ = (found.name(), btf.size_of(id), btf.resolve(id), btf.signature(id));
+        // Each may have thousands of parts.
+        if id.0 < 64 {
+            let _ = btf.value(id, &[0xa5; 40], Endian::NATIVE);
+            let _ = btf.assign(id, "[1].a", "1", &mut [0; 40], Endian::NATIVE);
+        }
         let elements = match found {
             Type::Struct { members, .. } | Type::Union { members, .. } => members.count(),
             Type::Enum { values, .. } | Type::Enum64 { values, .. } => values.count(),

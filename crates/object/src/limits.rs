@@ -42,3 +42,13 @@ pub(crate) const MAP_MEMBERS: usize = 16;
 
 /// Bytes of the struct that describes a map: its members are pointers, of 8 bytes each.
 pub(crate) const MAP_DEFINITION_BYTES: usize = MAP_MEMBERS * 8;
+
+/// Values that the bytes of a map's key or value are taken apart into: so many for each byte, plus [`VALUE_NODES`]. A
+/// byte has one in an array of bytes, and one more for each union and struct that it is in.
+pub(crate) const VALUE_NODES_PER_BYTE: usize = 64;
+
+/// See [`VALUE_NODES_PER_BYTE`].
+pub(crate) const VALUE_NODES: usize = 4096;
+
+/// Bytes of a function's declaration in C: as long as `bpftool` writes them.
+pub(crate) const SIGNATURE_BYTES: usize = 1023;

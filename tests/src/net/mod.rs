@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod link;
 pub mod namespace;
+pub mod offload;
 pub mod qdisc;
 mod route;
 mod wire;

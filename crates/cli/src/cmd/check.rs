@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::input::{Input, Staging};
+use crate::output::Output;
 use crate::report;
 use crate::table::Plain;
 
@@ -25,9 +26,8 @@ pub struct Args {
     /// The program to check [default: all]
     #[arg(long, value_name = "NAME")]
     program: Option<String>,
-    /// Print JSON
-    #[arg(short, long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
     /// On a rejection, show the verifier's whole log
     #[arg(long)]
     log: bool,
@@ -81,9 +81,8 @@ impl Args {
         for function in functions {
             checked.push(Checked::new(function, &loaded.program(&function.name)?.info()?));
         }
-        if self.json {
-            serde_json::to_writer(&mut *out, &checked).map_err(|error| Error::Output(error.into()))?;
-            return writeln!(out).map_err(Error::Output);
+        if self.output.is_json() {
+            return self.output.print(out, &checked);
         }
         writeln!(out, "{}", table(&checked)).map_err(Error::Output)
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::input::read_object;
+use crate::output::Output;
 use crate::text::{Disassembly, functions};
 
 /// Print an object's code, laid out as llvm-objdump -d does.
@@ -20,9 +21,8 @@ pub struct Args {
     /// Print the source lines that the object holds
     #[arg(short = 'S', long)]
     source: bool,
-    /// Print JSON
-    #[arg(short, long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Args {
@@ -34,9 +34,8 @@ impl Args {
     pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         let bytes = fs::read(&self.object).map_err(|source| Error::Read { path: self.object.clone(), source })?;
         let object = read_object(&self.object, &bytes)?;
-        if self.json {
-            serde_json::to_writer(&mut *out, &functions(&object)).map_err(|error| Error::Output(error.into()))?;
-            return writeln!(out).map_err(Error::Output);
+        if self.output.is_json() {
+            return self.output.print(out, &functions(&object));
         }
         writeln!(out, "\n{}:\tfile format elf64-bpf", self.object.display()).map_err(Error::Output)?;
         write!(out, "{}", Disassembly { object: &object, source: self.source }).map_err(Error::Output)

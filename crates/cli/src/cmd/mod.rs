@@ -1,4 +1,4 @@
-//! One file per verb: its arguments and what it does.
+//! One file per verb: its arguments and what it does. A noun that has verbs of its own is a folder.
 
 mod attach;
 mod build;
@@ -6,6 +6,9 @@ mod check;
 mod completions;
 mod detach;
 mod disasm;
+mod link;
+mod map;
+mod prog;
 mod run;
 
 use std::io::Write;
@@ -24,6 +27,12 @@ pub enum Command {
     Disasm(disasm::Args),
     Attach(attach::Args),
     Detach(detach::Args),
+    #[command(subcommand)]
+    Prog(prog::Verb),
+    #[command(subcommand)]
+    Map(map::Verb),
+    #[command(subcommand)]
+    Link(link::Verb),
     Completions(completions::Args),
     /// Builds for a process that runs under sudo.
     #[command(name = STAGE, hide = true)]
@@ -47,6 +56,9 @@ impl Command {
             Self::Disasm(args) => args.run(out),
             Self::Attach(args) => args.run(),
             Self::Detach(args) => args.run(),
+            Self::Prog(verb) => verb.run(out),
+            Self::Map(verb) => verb.run(out),
+            Self::Link(verb) => verb.run(out),
             Self::Completions(args) => args.run(out),
             Self::Stage { request } => Ok(stage(&request, out)?),
         }

@@ -3,9 +3,8 @@
 use bpfasm_codegen::ir::Signature;
 use bpfasm_object::kernel::ProgramType;
 
-use super::{Context, sk_buff};
+use super::{Context, Field, field, packet, sk_buff};
 use crate::header::{Header, Offset, Pkt};
-use crate::value::{Scalar, U32};
 
 /// A packet to or from a socket of a control group: `struct __sk_buff` (`include/uapi/linux/bpf.h`) as programs of type
 /// `BPF_PROG_TYPE_CGROUP_SKB` may use it.
@@ -17,10 +16,14 @@ pub struct CgroupSkb {
 }
 
 impl Context for CgroupSkb {
+    const NAME: &'static str = "CgroupSkb";
     const SIGNATURE: Signature = sk_buff::SIGNATURE;
     const PROGRAM_TYPES: &'static [ProgramType] = &[ProgramType::CGROUP_SKB];
     fn new() -> CgroupSkb {
         CgroupSkb { _private: () }
+    }
+    fn fields() -> impl Iterator<Item = Field> {
+        field::offered(sk_buff::FIELDS, Self::NAME)
     }
 }
 
@@ -28,13 +31,6 @@ impl CgroupSkb {
     /// The header that begins at `offset` bytes, where the packet has all of it: splits the path. The IP header is at 0.
     #[track_caller]
     pub fn header<T: Header>(&self, offset: impl Into<Offset>) -> Option<Pkt<'_, T>> {
-        sk_buff::header::<T>(offset.into()).map(Pkt::new)
-    }
-
-    /// Reads a value at `offset` bytes through `bpf_skb_load_bytes`, wherever the bytes lie. It is `None` behind the packet's end:
-    /// splits the path.
-    #[track_caller]
-    pub fn load_bytes<T: Scalar>(&self, offset: impl Into<U32>) -> Option<T> {
-        sk_buff::load_bytes(offset.into())
+        packet::view(sk_buff::PACKET, offset.into(), T::SIZE).map(Pkt::new)
     }
 }

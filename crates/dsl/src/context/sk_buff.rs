@@ -1,167 +1,131 @@
 //! `struct __sk_buff` (`include/uapi/linux/bpf.h`): one table of its fields, with what each kind of program may do with them.
 
-use bpfasm_codegen::ir::{Args, HelperId, Op, Operand, Signature, Size, Space};
+use bpfasm_codegen::ir::{Op, Signature, Space};
 
-use super::packet::{self, Bounds};
-use super::{CgroupSkb, Tc, load, store};
-use crate::header::{Bytes, Header, Offset};
+use super::field::fields;
+use super::packet::Bounds;
+use super::{CgroupSkb, Tc};
+use crate::header::Bytes;
 use crate::stage;
-use crate::value::{Be16, Be32, I64, Scalar, U32, U64};
+use crate::value::{Be16, Be32, Be128, U8, U32, U64};
 
 /// The C type of the context.
 pub(super) const SIGNATURE: Signature = Signature { context: "__sk_buff", param: "skb" };
 
-const BOUNDS: Bounds = Bounds { data: 76, data_end: 80 };
+/// The packet's bytes.
+pub(crate) const PACKET: Bounds = Bounds { data: 76, data_end: 80 };
 
-/// One row a field: name, type, size of the access, offset in bytes, how it is set, and which contexts may `read` or `write` it, as
-/// `tc_cls_act_is_valid_access` and `cg_skb_is_valid_access` of `net/core/filter.c` have it.
-///
-/// Each context of a row becomes a method of that context: `mark()`, and for `write` also `set_mark(value)`.
-macro_rules! fields {
-    ($(
-        $(#[$doc:meta])*
-        $name:ident: $ty:ident, $size:ident, $off:literal $(, $set:ident)? => $($context:ident $access:ident),+;
-    )*) => { $(
-        field! { [$($context $access),+] { $(#[$doc])* $name: $ty, $size, $off $(, $set)? } }
-    )* };
-}
+/// What an XDP program put in front of the packet.
+pub(crate) const META: Bounds = Bounds { data: 140, data_end: 76 };
 
-/// A row, once for each of its contexts.
-macro_rules! field {
-    ([$($context:ident $access:ident),+] $row:tt) => { $( accessors! { $context $access $row } )+ };
-}
+/// Where the pointer to the socket is.
+pub(crate) const SK: i16 = 168;
 
-/// A row in one context.
-macro_rules! accessors {
-    ($context:ident read {
-        $(#[$doc:meta])* $name:ident: $ty:ident, $size:ident, $off:literal $(, $set:ident)?
-    }) => {
-        impl $context {
-            $(#[$doc])*
-            #[track_caller]
-            pub fn $name(&self) -> $ty {
-                $ty::from_operand(load(Size::$size, $off))
-            }
-        }
-    };
-    ($context:ident write { $(#[$doc:meta])* $name:ident: $ty:ident, $size:ident, $off:literal, $set:ident }) => {
-        accessors! { $context read { $(#[$doc])* $name: $ty, $size, $off } }
-        impl $context {
-            #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
-            #[track_caller]
-            pub fn $set(&mut self, value: impl Into<$ty>) {
-                store(Size::$size, $off, value.into().operand());
-            }
-        }
-    };
+/// The context struct.
+#[track_caller]
+fn bytes() -> Bytes {
+    Bytes::new(Space::Context, stage::emit(Op::Context), 0)
 }
 
 fields! {
+    /// Who may read and write what: `tc_cls_act_is_valid_access` and `cg_skb_is_valid_access` of `net/core/filter.c`.
+    FIELDS {
     /// The packet's length in bytes, all of its fragments counted.
-    len: U32, W, 0 => Tc read, CgroupSkb read;
+    0 len: U32 => Tc (4, 1), CgroupSkb (4, 10);
     /// For whom it is: `PACKET_HOST` and so on (`include/uapi/linux/if_packet.h`).
-    pkt_type: U32, W, 4 => Tc read, CgroupSkb read;
+    4 pkt_type: U32 => Tc (4, 1), CgroupSkb (4, 10);
     /// The mark that firewalls and routing rules look at.
-    mark: U32, W, 8, set_mark => Tc write, CgroupSkb write;
+    8 mark: U32, set_mark => Tc (4, 1) write (4, 2), CgroupSkb (4, 10) write (4, 20);
     /// The transmit queue.
-    queue_mapping: U32, W, 12, set_queue_mapping => Tc write, CgroupSkb read;
+    12 queue_mapping: U32, set_queue_mapping => Tc (4, 1) write (5, 1), CgroupSkb (4, 10);
     /// What the frame carries: `ETH_P_*`.
-    protocol: Be16, W, 16 => Tc read, CgroupSkb read;
+    16 protocol: Be16 as W => Tc (4, 1), CgroupSkb (4, 10);
     /// Whether there is a VLAN tag beside the packet: 0 or 1.
-    vlan_present: U32, W, 20 => Tc read, CgroupSkb read;
+    20 vlan_present: U32 => Tc (4, 1), CgroupSkb (4, 10);
     /// The tag control information of that VLAN tag.
-    vlan_tci: U32, W, 24 => Tc read, CgroupSkb read;
+    24 vlan_tci: U32 => Tc (4, 1), CgroupSkb (4, 10);
+    /// The EtherType of that VLAN tag: `ETH_P_8021Q` or `ETH_P_8021AD`.
+    28 vlan_proto: Be16 as W => Tc (4, 1), CgroupSkb (4, 10);
     /// The priority of the packet.
-    priority: U32, W, 32, set_priority => Tc write, CgroupSkb write;
+    32 priority: U32, set_priority => Tc (4, 1) write (4, 2), CgroupSkb (4, 10) write (4, 20);
     /// The index of the device where it arrived.
-    ingress_ifindex: U32, W, 36 => Tc read, CgroupSkb read;
+    36 ingress_ifindex: U32 => Tc (4, 2), CgroupSkb (4, 10);
     /// The index of the device where it is.
-    ifindex: U32, W, 40 => Tc read, CgroupSkb read;
+    40 ifindex: U32 => Tc (4, 2), CgroupSkb (4, 10);
     /// An index that classifiers and queueing disciplines share.
-    tc_index: U32, W, 44, set_tc_index => Tc write, CgroupSkb read;
+    44 tc_index: U32, set_tc_index => Tc (4, 2) write (4, 2), CgroupSkb (4, 10);
+    /// Bytes that programs of one packet may leave for each other.
+    48 cb by cb: [U32; 5] => Tc (4, 2) write (4, 2), CgroupSkb (4, 10) write (4, 10);
     /// The flow hash, 0 where none was computed.
-    hash: U32, W, 68 => Tc read, CgroupSkb read;
+    68 hash: U32 => Tc (4, 3), CgroupSkb (4, 10);
     /// The class id, for classifiers without direct action.
-    tc_classid: U32, W, 72, set_tc_classid => Tc write;
+    72 tc_classid: U32, set_tc_classid => Tc (4, 6) write (4, 4);
+    /// Where the packet begins.
+    76 data by header: U32 => Tc (4, 7), CgroupSkb (4, 20);
+    /// Where the linear part of the packet ends.
+    80 data_end by header: U32 => Tc (4, 7), CgroupSkb (4, 20);
     /// The id of the NAPI instance that received it.
-    napi_id: U32, W, 84 => Tc read, CgroupSkb read;
+    84 napi_id: U32 => Tc (4, 12), CgroupSkb (4, 12);
     /// The socket's address family: `AF_*`.
-    family: U32, W, 88 => CgroupSkb read;
+    88 family: U32 => CgroupSkb (4, 20);
     /// The IPv4 address of the socket's other end.
-    remote_ip4: Be32, W, 92 => CgroupSkb read;
+    92 remote_ip4: Be32 => CgroupSkb (4, 20);
     /// The socket's own IPv4 address.
-    local_ip4: Be32, W, 96 => CgroupSkb read;
-    /// The port of the socket's other end.
-    remote_port: Be32, W, 132 => CgroupSkb read;
+    96 local_ip4: Be32 => CgroupSkb (4, 20);
+    /// The IPv6 address of the socket's other end.
+    100 remote_ip6: Be128 => CgroupSkb (4, 20);
+    /// The socket's own IPv6 address.
+    116 local_ip6: Be128 => CgroupSkb (4, 20);
+    /// The port of the socket's other end, as a number of 32 bits: its host value is the port.
+    132 remote_port: Be32 => CgroupSkb (4, 20);
     /// The socket's own port, in host byte order.
-    local_port: U32, W, 136 => CgroupSkb read;
+    136 local_port: U32 => CgroupSkb (4, 20);
+    /// Where the bytes begin that an XDP program put in front of the packet.
+    140 data_meta by meta: U32 => Tc (4, 15);
     /// When it was received or shall leave, in nanoseconds.
-    tstamp: U64, DW, 152, set_tstamp => Tc write, CgroupSkb write;
+    152 tstamp: U64, set_tstamp => Tc (5, 0) write (5, 0), CgroupSkb (5, 0) write (5, 0);
     /// Its length on the wire in bytes, the headers of all segments counted.
-    wire_len: U32, W, 160 => Tc read;
+    160 wire_len: U32 => Tc (5, 0);
     /// How many segments it will be cut into.
-    gso_segs: U32, W, 164 => Tc read, CgroupSkb read;
+    164 gso_segs: U32 => Tc (5, 1), CgroupSkb (5, 1);
+    /// The socket it belongs to.
+    168 sk by sk: U64 => Tc (5, 1), CgroupSkb (5, 1);
     /// How many bytes a segment carries.
-    gso_size: U32, W, 176 => Tc read, CgroupSkb read;
+    176 gso_size: U32 => Tc (5, 7), CgroupSkb (5, 7);
+    /// What `tstamp` is: `BPF_SKB_CLOCK_*`.
+    180 tstamp_type: U8 => Tc (5, 18);
+    /// When the device received it by its own clock, in nanoseconds.
+    184 hwtstamp: U64 => Tc (5, 16), CgroupSkb (5, 16);
+    }
 }
 
-/// The words of `cb`, which no row of the table can hold: five of 32 bits, from this offset on.
-const CB: i16 = 48;
+/// Where the words of `cb` begin.
+const CB: u32 = 48;
 
-/// The offset of word `WORD` of `cb`.
-const fn cb_word<const WORD: u8>() -> i16 {
-    const { assert!(WORD < 5, "`cb` has the words 0 to 4") }
-    // `i16::from` is no const function.
-    CB + 4 * WORD as i16
-}
-
-macro_rules! control_block {
+macro_rules! contexts {
     ($($context:ident)*) => { $(
         impl $context {
+            /// The context struct.
+            #[track_caller]
+            pub(crate) fn bytes(&self) -> Bytes {
+                bytes()
+            }
+
             /// Word `WORD`, 0 to 4, of the bytes that programs of one packet may leave for each other.
             #[track_caller]
-            pub fn cb<const WORD: u8>(&self) -> U32 {
-                U32::from_operand(load(Size::W, cb_word::<WORD>()))
+            pub fn cb<const WORD: u32>(&self) -> U32 {
+                const { assert!(WORD < 5, "`cb` has the words 0 to 4") }
+                self.bytes().load(CB + 4 * WORD)
             }
 
             /// Sets a word of [`cb`](Self::cb).
             #[track_caller]
-            pub fn set_cb<const WORD: u8>(&mut self, value: impl Into<U32>) {
-                store(Size::W, cb_word::<WORD>(), value.into().operand());
+            pub fn set_cb<const WORD: u32>(&mut self, value: impl Into<U32>) {
+                const { assert!(WORD < 5, "`cb` has the words 0 to 4") }
+                self.bytes().store::<U32>(CB + 4 * WORD, value.into());
             }
         }
     )* };
 }
 
-control_block! { Tc CgroupSkb }
-
-/// The bytes of a header at `offset`, where the packet has them: splits the path.
-#[track_caller]
-pub(super) fn header<T: Header>(offset: Offset) -> Option<Bytes> {
-    packet::view(BOUNDS, offset, T::SIZE)
-}
-
-/// `bpf_skb_load_bytes`: splits the path.
-#[track_caller]
-pub(super) fn load_bytes<T: Scalar>(offset: U32) -> Option<T> {
-    let slot = stage::scratch(0, u16::from(T::SIZE.bytes()));
-    let base = stage::emit(Op::StackAddr(slot));
-    let length = Operand::Const(T::SIZE.bytes().into());
-    let result = call(HelperId::SKB_LOAD_BYTES, &[skb(), offset.operand(), base, length]);
-    if I64::from_operand(result) < 0 {
-        return None;
-    }
-    Some(T::from_operand(stage::emit(Op::Load { space: Space::Stack, size: T::SIZE, base, off: 0 })))
-}
-
-/// The pointer to the context.
-#[track_caller]
-pub(super) fn skb() -> Operand {
-    stage::emit(Op::Context)
-}
-
-/// Calls a helper.
-#[track_caller]
-pub(super) fn call(helper: HelperId, args: &[Operand]) -> Operand {
-    stage::emit(Op::Call { helper, args: Args::new(args) })
-}
+contexts! { Tc CgroupSkb }

@@ -5,10 +5,10 @@ mod net;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use bpfasm_codegen::ir::{Op, Operand, Space};
+use bpfasm_codegen::ir::{BinOp, Op, Operand, Size, Space, Width};
 
 use crate::stage;
-use crate::value::{Be16, Be32, Mac, Scalar, U32};
+use crate::value::{Be16, Be32, Be128, Mac, Scalar, U32};
 
 pub use net::{
     ArpHdr, ArpHdrView, EthHdr, EthHdrView, IcmpHdr, IcmpHdrView, Icmpv6Hdr, Icmpv6HdrView, Ipv4Hdr, Ipv4HdrView,
@@ -26,7 +26,7 @@ pub trait Header {
     const SIZE: u32;
     /// The view of it, with a method a field.
     #[doc(hidden)]
-    type View: From<Bytes>;
+    type View: From<Bytes> + AsRef<Bytes>;
 }
 
 /// A place in memory that is known to be good.
@@ -47,11 +47,32 @@ impl Bytes {
         // Headers end below 64 KiB and begin where a packet can: the sum was checked when the view was made.
         i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
     }
+    /// Whether one access can take the four bytes at `offset`.
+    fn takes_word_at(&self, offset: u32) -> bool {
+        self.space != Space::Stack || self.at(offset) % 4 == 0
+    }
+    /// The address of the first byte.
+    #[track_caller]
+    pub(crate) fn address(&self) -> Operand {
+        match self.off {
+            0 => self.base,
+            off => {
+                let off = Operand::Const(i64::from(off).cast_unsigned());
+                stage::emit(Op::Bin { op: BinOp::Add, width: Width::W64, a: self.base, b: off })
+            }
+        }
+    }
     /// Reads a field.
     #[inline]
     #[track_caller]
     pub fn load<T: Field>(&self, offset: u32) -> T {
         T::load(self, offset)
+    }
+    /// Reads a field that has `size` bytes and so little in them that its type is shorter.
+    #[track_caller]
+    pub(crate) fn load_as<T: Scalar>(&self, size: Size, offset: u32) -> T {
+        let Bytes { space, base, .. } = *self;
+        T::from_operand(stage::emit(Op::Load { space, size, base, off: self.at(offset) }))
     }
     /// Writes a field.
     #[track_caller]
@@ -60,10 +81,10 @@ impl Bytes {
     }
 }
 
-/// A type that a header can have as a field.
+/// A type that a header can have as a field, and that helpers can read or write in memory.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a field of a header",
-    note = "fields are kernel values (`U8`, `Be16`, …), `Mac`, and arrays of them"
+    message = "`{Self}` cannot be a field of a header, nor be in the memory that a helper is given",
+    note = "both have kernel values (`U8`, `Be16`, …), `Be128`, `Mac`, and arrays of them"
 )]
 pub trait Field: Sized {
     /// Its size in bytes.
@@ -121,18 +142,57 @@ impl<T: Field, const N: usize> Field for [T; N] {
     }
 }
 
+/// Nothing: the argument of a helper that may be left out.
+impl Field for () {
+    const BYTES: u32 = 0;
+    fn load(_: &Bytes, _: u32) {}
+    fn store(self, _: &mut Bytes, _: u32) {}
+}
+
+impl Field for Be128 {
+    const BYTES: u32 = 16;
+
+    #[track_caller]
+    fn load(bytes: &Bytes, offset: u32) -> Be128 {
+        Be128 {
+            words: [
+                Be32::load(bytes, offset),
+                Be32::load(bytes, offset + 4),
+                Be32::load(bytes, offset + 8),
+                Be32::load(bytes, offset + 12),
+            ],
+        }
+    }
+
+    #[track_caller]
+    fn store(self, bytes: &mut Bytes, offset: u32) {
+        self.words.store(bytes, offset);
+    }
+}
+
+/// The stack takes words at offsets that are multiples of their size alone, and an address of six bytes may begin between two.
 impl Field for Mac {
     const BYTES: u32 = 6;
 
     #[track_caller]
     fn load(bytes: &Bytes, offset: u32) -> Mac {
-        Mac { high: Be32::load(bytes, offset), low: Be16::load(bytes, offset + 4) }
+        if bytes.takes_word_at(offset) {
+            return Mac { high: Be32::load(bytes, offset), low: Be16::load(bytes, offset + 4) };
+        }
+        let (first, rest) = (Be16::load(bytes, offset).host(), Be32::load(bytes, offset + 2).host());
+        Mac { high: ((U32::from(first) << 16) | (rest >> 16)).to_be(), low: rest.low16().to_be() }
     }
 
     #[track_caller]
     fn store(self, bytes: &mut Bytes, offset: u32) {
-        self.high.store(bytes, offset);
-        self.low.store(bytes, offset + 4);
+        if bytes.takes_word_at(offset) {
+            self.high.store(bytes, offset);
+            self.low.store(bytes, offset + 4);
+            return;
+        }
+        let (high, low) = (self.high.host(), self.low.host());
+        (high >> 16).low16().to_be().store(bytes, offset);
+        ((high << 16) | low).to_be().store(bytes, offset + 2);
     }
 }
 
@@ -153,6 +213,14 @@ pub struct PktMut<'a, T: Header> {
 impl<T: Header> Pkt<'_, T> {
     pub(crate) fn new(bytes: Bytes) -> Self {
         Pkt { view: bytes.into(), context: PhantomData }
+    }
+}
+
+impl<T: Header> Pkt<'_, T> {
+    /// The address of the header's first byte.
+    #[track_caller]
+    pub(crate) fn address(&self) -> Operand {
+        self.view.as_ref().address()
     }
 }
 

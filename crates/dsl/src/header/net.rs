@@ -2,7 +2,7 @@
 
 use bpfasm_macros::Header;
 
-use crate::value::{Be16, Be32, Mac, U8, U32};
+use crate::value::{Be16, Be32, Be128, Mac, U8, U32};
 
 /// An Ethernet header (`struct ethhdr`, `include/uapi/linux/if_ether.h`).
 #[derive(Header)]
@@ -126,9 +126,9 @@ pub struct Ipv6Hdr {
     /// Hops left.
     pub hop_limit: U8,
     /// Source address.
-    pub saddr: [Be32; 4],
+    pub saddr: Be128,
     /// Destination address.
-    pub daddr: [Be32; 4],
+    pub daddr: Be128,
 }
 
 /// An ICMP header (RFC 792; `struct icmphdr`, `include/uapi/linux/icmp.h`).

@@ -3,12 +3,14 @@
 //! A value is a handle to an SSA value or a constant. Arithmetic builds operations; a comparison splits the path and answers with an
 //! ordinary `bool` (see [`stage`]).
 
+mod address;
 mod bit;
 mod net;
 mod scalar;
 
+pub use address::{Be128, Mac};
 pub use bit::Bit;
-pub use net::{Be16, Be32, Be64, Mac};
+pub use net::{Be16, Be32, Be64};
 pub use scalar::{I32, I64, U8, U16, U32, U64};
 
 use bpfasm_codegen::fold;

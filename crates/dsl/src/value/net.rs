@@ -1,7 +1,7 @@
 //! Numbers in network byte order, as packets hold them.
 //!
 //! They can be compared for equality with numbers as people write them, and masked. Everything else first needs
-//! [`host`](Be16::host): so no byte order is ever mixed up.
+//! [`host`](Be16::host): so no byte order is ever mixed up. Addresses of more than 64 bits are in [`address`](super::address).
 
 use std::net::Ipv4Addr;
 use std::ops::{BitAnd, BitOr, BitXor};
@@ -114,49 +114,4 @@ fn mask(op: BinOp, width: Width, size: Size, a: Operand, b: Operand) -> Operand 
         return Session::net(size, value);
     }
     bin(op, width, a, b)
-}
-
-/// An Ethernet address.
-#[derive(Clone, Copy, Debug)]
-pub struct Mac {
-    pub(crate) high: Be32,
-    pub(crate) low: Be16,
-}
-
-impl From<[u8; 6]> for Mac {
-    fn from(bytes: [u8; 6]) -> Mac {
-        let [a, b, c, d, e, f] = bytes;
-        Mac { high: u32::from_be_bytes([a, b, c, d]).into(), low: u16::from_be_bytes([e, f]).into() }
-    }
-}
-
-#[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-impl PartialEq for Mac {
-    #[track_caller]
-    fn eq(&self, other: &Mac) -> bool {
-        self.high == other.high && self.low == other.low
-    }
-    #[track_caller]
-    fn ne(&self, other: &Mac) -> bool {
-        self.high != other.high || self.low != other.low
-    }
-}
-
-#[expect(clippy::partialeq_ne_impl, reason = "the default one would hide where it is called")]
-impl PartialEq<[u8; 6]> for Mac {
-    #[track_caller]
-    fn eq(&self, other: &[u8; 6]) -> bool {
-        *self == Mac::from(*other)
-    }
-    #[track_caller]
-    fn ne(&self, other: &[u8; 6]) -> bool {
-        *self != Mac::from(*other)
-    }
-}
-
-impl crate::join::Staged for Mac {
-    fn each_part(&mut self, f: &mut dyn FnMut(&mut Operand)) {
-        f(&mut self.high.0);
-        f(&mut self.low.0);
-    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::privilege::Action;
 use crate::sys::{self, Errno, LinkInfo};
-use crate::{Error, Program, bpffs, program};
+use crate::{Error, Program, bpffs};
 
 /// A link, held by a descriptor.
 #[derive(Debug)]
@@ -41,9 +41,7 @@ impl Link {
     /// The id of the program that it holds at its hook. `None` once it is detached, or its target has gone.
     pub(super) fn holds(&self) -> Option<u32> {
         let info = sys::link_info(self.fd.as_fd()).ok()?;
-        let at_a_device = info.tcx.is_some_and(|(ifindex, _)| ifindex != 0);
-        let at_a_cgroup = info.cgroup.is_some_and(|(id, _)| id != 0);
-        (at_a_device || at_a_cgroup).then_some(info.prog_id)
+        (!info.is_defunct()).then_some(info.prog_id)
     }
 
     /// Swaps its program, if it still holds the one with the id `old`. Says whether it did.
@@ -76,16 +74,23 @@ impl Link {
     /// Pins it in a folder of a bpffs as `PROGRAM-LINKID`.
     pub(super) fn pin(&self, folder: &Path, program: &str) -> Result<PathBuf, Error> {
         let path = folder.join(bpffs::link_name(program, self.id));
-        program::pin(self.fd.as_fd(), &path)?;
+        bpffs::pin(self.fd.as_fd(), &path)?;
         Ok(path)
     }
 
-    /// Pins it in our folder, unless it is pinned there already since its program was replaced.
-    pub(super) fn keep(&self, program: &str) -> Result<PathBuf, Error> {
-        match bpffs::pins_of_link(self.id).pop() {
-            Some(path) => Ok(path),
-            None => self.pin(&bpffs::ensure_directory()?, program),
+    /// Pins it in our folder, unless it is pinned there already since its program was replaced. `None` if it has been
+    /// detached meanwhile.
+    pub(super) fn keep(&self, program: &str) -> Result<Option<PathBuf>, Error> {
+        let path = match bpffs::pins_of_link(self.id).pop() {
+            Some(path) => path,
+            None => self.pin(&bpffs::ensure_directory()?, program)?,
+        };
+        if self.holds().is_some() {
+            return Ok(Some(path));
         }
+        // Whoever has detached it may have looked for pins before there was one.
+        bpffs::unpin(vec![path])?;
+        Ok(None)
     }
 
     /// Keeps it for as long as this process lives.

@@ -5,10 +5,10 @@ use std::os::fd::OwnedFd;
 use bpfasm_object::btf::{self, Btf, IntEncoding, Param, SymbolLinkage, TypeId};
 use bpfasm_object::{KernelBtf, Object};
 
-use super::{malformed_by, memlock, reason};
+use super::{malformed_by, reason};
 use crate::privilege::Action;
 use crate::sys::{self, BtfLoad, Errno};
-use crate::{Error, owner};
+use crate::{Error, memlock, owner};
 
 /// The object with our mark in its types, and with a type for each function that has none: the kernel shows us the
 /// types of a program only if all of its functions are typed.

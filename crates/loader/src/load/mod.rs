@@ -5,18 +5,18 @@
 
 mod btf;
 mod map;
-mod memlock;
+mod pin;
 mod program;
 mod reason;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use bpfasm_isa::Endian;
 use bpfasm_object::{Function, FunctionIx, Object, relocate};
 
-pub use map::Map;
-
+use crate::map::Map;
 use crate::{Error, Program};
 
 /// Loads all programs of an object, with fresh maps.
@@ -35,10 +35,11 @@ pub fn load(object: &Object) -> Result<Loaded, Error> {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     log_level: u32,
     programs: Vec<String>,
+    maps: map::Sources,
 }
 
 impl LoadOptions {
@@ -63,6 +64,24 @@ impl LoadOptions {
         self
     }
 
+    /// Takes this map for the object's map of that name, instead of making one.
+    #[must_use]
+    pub fn reuse_map(mut self, name: &str, map: Map) -> LoadOptions {
+        self.maps.reused.push((name.to_owned(), map));
+        self
+    }
+
+    /// Shares the object's maps by their names in this folder of a bpffs: a map that is pinned there is taken, any other
+    /// is made and pinned. Many processes may do so at once, and all get the same maps.
+    ///
+    /// A folder that is missing is made, for this user alone. Who may write to the folder decides what the programs'
+    /// maps are.
+    #[must_use]
+    pub fn pin_maps(mut self, folder: impl Into<PathBuf>) -> LoadOptions {
+        self.maps.folder = Some(folder.into());
+        self
+    }
+
     /// Loads programs of an object, and all of its maps.
     ///
     /// # Errors
@@ -70,7 +89,8 @@ impl LoadOptions {
     /// - [`Error::NotPermitted`] without `CAP_BPF` and what the program type needs besides.
     /// - [`Error::Unsupported`] if the kernel does not know the program type.
     /// - [`Error::WrongEndian`], [`Error::UnknownSection`], [`Error::MalformedObject`] for the object.
-    /// - [`Error::NoSuchProgram`] for a name that was asked for.
+    /// - [`Error::NoSuchProgram`], [`Error::NoSuchMap`] for a name that was asked for.
+    /// - [`Error::MapDiffers`] if a map that was to be taken is not what the object says.
     pub fn load(&self, object: &Object) -> Result<Loaded, Error> {
         check_endian(object.endian)?;
         let chosen = self.choose(object)?;
@@ -78,7 +98,7 @@ impl LoadOptions {
         let object = btf::prepare(object)?;
         let kernel_btf = object.kernel_btf().map_err(malformed_by)?;
         let btf = btf::load(&kernel_btf)?;
-        let maps = map::create_all(&object, btf.as_ref().map(OwnedFd::as_fd))?;
+        let maps = self.maps.open_all(&object, btf.as_ref().map(OwnedFd::as_fd))?;
         let mut programs = Vec::with_capacity(chosen.len());
         for index in chosen {
             let image = relocate::image(&object, &kernel_btf, index).map_err(malformed_by)?;
@@ -112,6 +132,10 @@ fn check_endian(object: Endian) -> Result<(), Error> {
 
 fn no_such_program<'a>(name: &str, available: impl Iterator<Item = &'a str>) -> Error {
     Error::NoSuchProgram { name: name.to_owned(), available: available.map(str::to_owned).collect() }
+}
+
+fn no_such_map<'a>(name: &str, available: impl Iterator<Item = &'a str>) -> Error {
+    Error::NoSuchMap { name: name.to_owned(), available: available.map(str::to_owned).collect() }
 }
 
 fn malformed(reason: &str) -> Error {
@@ -161,9 +185,12 @@ impl Loaded {
     }
 
     /// The map of that name.
-    #[must_use]
-    pub fn map(&self, name: &str) -> Option<&Map> {
-        self.maps.iter().find(|map| map.name() == name)
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMap`], with the names there are.
+    pub fn map(&self, name: &str) -> Result<&Map, Error> {
+        let found = self.maps.iter().find(|map| map.name() == name);
+        found.ok_or_else(|| no_such_map(name, self.maps.iter().map(Map::name)))
     }
 
     fn missing(&self, name: &str) -> Error {

@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use bpfasm_object::kernel::SectionKind;
 use bpfasm_object::{Function, LoadImage, Object};
 
-use super::map::{self, Map};
-use super::{malformed, memlock, reason};
+use super::{malformed, map, reason};
+use crate::map::Map;
 use crate::privilege::Action;
 use crate::sys::{self, Errno, ProgLoad, ProgLoadFailure};
-use crate::{Error, Program, VerifierLog};
+use crate::{Error, Program, VerifierLog, memlock};
 
 /// What a program is loaded with.
 pub(super) struct Job<'a> {

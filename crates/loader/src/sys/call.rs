@@ -31,6 +31,10 @@ macro_rules! commands {
 
 commands! {
     MAP_CREATE = 0;
+    MAP_LOOKUP_ELEM = 1;
+    MAP_UPDATE_ELEM = 2;
+    MAP_DELETE_ELEM = 3;
+    MAP_GET_NEXT_KEY = 4;
     PROG_LOAD = 5;
     OBJ_PIN = 6;
     OBJ_GET = 7;
@@ -38,11 +42,19 @@ commands! {
     PROG_DETACH = 9;
     PROG_TEST_RUN = 10;
     PROG_GET_NEXT_ID = 11;
+    MAP_GET_NEXT_ID = 12;
     PROG_GET_FD_BY_ID = 13;
+    MAP_GET_FD_BY_ID = 14;
     OBJ_GET_INFO_BY_FD = 15;
     PROG_QUERY = 16;
     BTF_LOAD = 18;
     BTF_GET_FD_BY_ID = 19;
+    MAP_LOOKUP_AND_DELETE_ELEM = 21;
+    MAP_FREEZE = 22;
+    MAP_LOOKUP_BATCH = 24;
+    MAP_LOOKUP_AND_DELETE_BATCH = 25;
+    MAP_UPDATE_BATCH = 26;
+    MAP_DELETE_BATCH = 27;
     LINK_CREATE = 28;
     LINK_UPDATE = 29;
     LINK_GET_FD_BY_ID = 30;
@@ -67,7 +79,7 @@ pub(super) unsafe fn bpf<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd
 }
 
 /// Repeats a call that signals interrupt, at last with signals blocked.
-fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     for _ in 0..ATTEMPTS {
         match call() {
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -84,7 +96,7 @@ fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> 
 ///
 /// # Safety
 /// As [`bpf`].
-unsafe fn bpf_once<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd, Errno> {
+pub(super) unsafe fn bpf_once<A: Pod>(command: Command, attr: &mut A) -> Result<RawFd, Errno> {
     // SAFETY: `attr` is a live, exclusively borrowed, fully initialised (Pod) struct of `size_of::<A>()` bytes, and its
     // address and size go together; the addresses inside it are the caller's promise.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, command.0, std::ptr::from_mut(attr), size_of::<A>()) };

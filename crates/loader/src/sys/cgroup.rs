@@ -1,8 +1,8 @@
 //! Control groups: opening them, and `BPF_PROG_ATTACH` to them.
-#![expect(unsafe_code, reason = "bpf() with the numbers of descriptors")]
+#![expect(unsafe_code, reason = "bpf() with the numbers of descriptors, open_by_handle_at()")]
 
 use std::mem::offset_of;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
@@ -43,6 +43,40 @@ pub fn cgroup_version(folder: BorrowedFd<'_>) -> Result<Option<u8>, Errno> {
 /// `cgroup_id` in `include/linux/cgroup.h`, `kernfs_ino` in `include/linux/kernfs.h`.
 pub fn cgroup_id(cgroup: BorrowedFd<'_>) -> Result<u64, Errno> {
     Ok(fstat(cgroup)?.st_ino)
+}
+
+/// `struct file_handle` of `include/linux/fs.h`, with the 8 bytes that name a node of kernfs.
+#[repr(C)]
+struct KernfsHandle {
+    handle_bytes: u32,
+    handle_type: i32,
+    id: u64,
+}
+const _: () = assert!(size_of::<KernfsHandle>() == size_of::<libc::file_handle>() + 8);
+const _: () = assert!(offset_of!(KernfsHandle, id) == size_of::<libc::file_handle>());
+
+/// `FILEID_KERNFS` of `include/linux/exportfs.h`.
+const FILEID_KERNFS: i32 = 0xfe;
+
+/// Opens the control group of version 2 that has this id; `hierarchy` is any of its groups.
+///
+/// # Errors
+/// The kernel's error number: `ESTALE` if there is none, `EPERM` without `CAP_DAC_READ_SEARCH`, `EOPNOTSUPP` before Linux
+/// 5.5.
+///
+/// # References
+/// `kernfs_fh_to_dentry` in `fs/kernfs/mount.c`.
+#[doc(alias = "open_by_handle_at")]
+pub fn open_cgroup_by_id(hierarchy: BorrowedFd<'_>, id: u64) -> Result<OwnedFd, Errno> {
+    let mut handle = KernfsHandle { handle_bytes: 8, handle_type: FILEID_KERNFS, id };
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: `handle` is a live `struct file_handle` followed by as many bytes as its first field says.
+    let fd = unsafe { libc::open_by_handle_at(hierarchy.as_raw_fd(), std::ptr::from_mut(&mut handle).cast(), flags) };
+    if fd < 0 {
+        return Err(Errno(nix::errno::Errno::last_raw()));
+    }
+    // SAFETY: the call has just made this descriptor, and nothing else has seen it.
+    above_stdio(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// `union bpf_attr` for `BPF_PROG_ATTACH` and `BPF_PROG_DETACH`.

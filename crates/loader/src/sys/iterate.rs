@@ -34,7 +34,11 @@ fn next_id(command: Command, after: u32) -> Result<Option<u32>, Errno> {
 fn fd_by_id(command: Command, id: u32) -> Result<OwnedFd, Errno> {
     let mut attr = IdAttr { id, ..IdAttr::zeroed() };
     // SAFETY: the command follows no address.
-    let fd = unsafe { bpf(command, &mut attr) }?;
+    let fd = match unsafe { bpf(command, &mut attr) } {
+        // A link that is being made has its id already, and for the kernel "doesn't exist yet" (`bpf_link_by_id`).
+        Err(Errno::EAGAIN) => Err(Errno::ENOENT),
+        fd => fd,
+    }?;
     // SAFETY: the callers pass the BPF_*_GET_FD_BY_ID commands, which return a new descriptor.
     unsafe { adopt(fd) }
 }
@@ -58,7 +62,7 @@ macro_rules! id_commands {
             #[doc = concat!("`BPF_", stringify!($open_command), "`: opens the ", $kind, " with this id.")]
             ///
             /// # Errors
-            /// The kernel's error number; `ENOENT` if it is gone, `EPERM` without `CAP_SYS_ADMIN`.
+            /// The kernel's error number; `ENOENT` if it is gone or still being made, `EPERM` without `CAP_SYS_ADMIN`.
             pub fn $open(id: u32) -> Result<OwnedFd, Errno> {
                 fd_by_id(Command::$open_command, id)
             }
@@ -69,9 +73,11 @@ macro_rules! id_commands {
 id_commands! {
     next:
         "program" prog_get_next_id PROG_GET_NEXT_ID;
+        "map" map_get_next_id MAP_GET_NEXT_ID;
         "link" link_get_next_id LINK_GET_NEXT_ID;
     open:
         "program" prog_get_fd_by_id PROG_GET_FD_BY_ID;
+        "map" map_get_fd_by_id MAP_GET_FD_BY_ID;
         "BTF" btf_get_fd_by_id BTF_GET_FD_BY_ID;
         "link" link_get_fd_by_id LINK_GET_FD_BY_ID;
 }

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use bytemuck::{Pod, Zeroable};
 
 use super::Errno;
-use super::call::{Command, address_mut, adopt, bpf, number};
+use super::call::{Command, address_mut, adopt, bpf, length, number, read_name};
 
 /// `union bpf_attr` for `BPF_LINK_CREATE` with the fields that TCX and control groups share.
 #[repr(C)]
@@ -168,6 +168,17 @@ pub struct LinkInfo {
     pub tcx: Option<(u32, u32)>,
     /// For a link to a control group: the group's id (0 once it is gone) and the attach type.
     pub cgroup: Option<(u64, u32)>,
+    /// The first words of the part that depends on the type.
+    pub detail: [u32; 4],
+}
+
+impl LinkInfo {
+    /// Whether it is at no device and at no group any more: it was detached, or its target has gone. Not known of links to
+    /// anything else.
+    #[must_use]
+    pub fn is_defunct(&self) -> bool {
+        self.tcx.is_some_and(|(ifindex, _)| ifindex == 0) || self.cgroup.is_some_and(|(id, _)| id == 0)
+    }
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` of a link.
@@ -182,7 +193,47 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
     let tcx = (raw.link_type == BPF_LINK_TYPE_TCX).then_some((first, second));
     let cgroup_id: u64 = bytemuck::cast([first, second]);
     let cgroup = (raw.link_type == BPF_LINK_TYPE_CGROUP).then_some((cgroup_id, third));
-    Ok(LinkInfo { link_type: raw.link_type, id: raw.id, prog_id: raw.prog_id, tcx, cgroup })
+    Ok(LinkInfo { link_type: raw.link_type, id: raw.id, prog_id: raw.prog_id, tcx, cgroup, detail: raw.detail })
+}
+
+/// `struct bpf_link_info` of the two types whose part begins with the address and the length of a buffer for a name:
+/// raw tracepoints and iterators.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct LinkNameRaw {
+    link_type: u32,
+    id: u32,
+    prog_id: u32,
+    reserved: u32,
+    name: u64,
+    name_len: u32,
+    more: u32,
+}
+const _: () = assert!(size_of::<LinkNameRaw>() == 32);
+const _: () = assert!(offset_of!(LinkNameRaw, name) == 16);
+
+/// `BPF_LINK_TYPE_RAW_TRACEPOINT` of `enum bpf_link_type`.
+const BPF_LINK_TYPE_RAW_TRACEPOINT: u32 = 1;
+/// `BPF_LINK_TYPE_ITER` of `enum bpf_link_type`.
+const BPF_LINK_TYPE_ITER: u32 = 4;
+
+/// What a link to a raw tracepoint or of an iterator is attached to, by name. Links of other types have no such name.
+///
+/// # Errors
+/// The kernel's error number.
+///
+/// # References
+/// `bpf_raw_tp_link_fill_link_info` in `kernel/bpf/syscall.c`, `bpf_iter_link_fill_link_info` in `kernel/bpf/bpf_iter.c`.
+pub fn link_name(link: BorrowedFd<'_>) -> Result<Option<String>, Errno> {
+    if !matches!(link_info(link)?.link_type, BPF_LINK_TYPE_RAW_TRACEPOINT | BPF_LINK_TYPE_ITER) {
+        return Ok(None);
+    }
+    let mut name = [0_u8; 128];
+    let mut raw = LinkNameRaw { name: address_mut(&mut name), name_len: length(&name)?, ..LinkNameRaw::zeroed() };
+    // SAFETY: `name` is `name_len` writable bytes, not otherwise borrowed, in the place where links of these two types
+    // have them, and a link does not change its type.
+    unsafe { info_by_fd(link, &mut raw) }?;
+    Ok(Some(read_name(&name)))
 }
 
 /// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.

@@ -20,6 +20,24 @@ pub fn if_nametoindex(name: &str) -> Result<u32, Errno> {
     nix::net::if_::if_nametoindex(name).map_err(Errno::from)
 }
 
+/// The network devices of the calling thread's network namespace: index and name of each.
+///
+/// # Errors
+/// The kernel's error number.
+pub fn if_nameindex() -> Result<Vec<(u32, String)>, Errno> {
+    let devices = nix::net::if_::if_nameindex()?;
+    Ok(devices.iter().map(|device| (device.index(), device.name().to_string_lossy().into_owned())).collect())
+}
+
+/// The name of the network device of that index in the calling thread's network namespace.
+///
+/// # Errors
+/// `ENXIO` if there is none.
+pub fn if_indextoname(ifindex: u32) -> Result<String, Errno> {
+    let name = nix::net::if_::if_indextoname(ifindex)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
 /// `unshare(CLONE_NEWNET)`: moves the calling thread to a fresh network namespace.
 ///
 /// # Errors

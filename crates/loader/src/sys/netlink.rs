@@ -7,7 +7,7 @@
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{
@@ -29,6 +29,10 @@ pub(crate) struct NetlinkSocket {
     fd: OwnedFd,
     /// The port id that replies carry.
     port: u32,
+    timeout: Duration,
+    /// What the next calls of `recvmsg` give instead of what the kernel would say.
+    #[cfg(test)]
+    pub faults: std::cell::RefCell<std::collections::VecDeque<nix::Result<usize>>>,
 }
 
 /// One datagram.
@@ -58,7 +62,13 @@ impl NetlinkSocket {
     pub(crate) fn new(fd: OwnedFd, port: u32, timeout: Duration) -> Result<NetlinkSocket, Errno> {
         let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
         setsockopt(&fd, ReceiveTimeout, &TimeVal::milliseconds(milliseconds))?;
-        Ok(NetlinkSocket { fd, port })
+        Ok(NetlinkSocket {
+            fd,
+            port,
+            timeout,
+            #[cfg(test)]
+            faults: Default::default(),
+        })
     }
 
     /// The port id that replies carry.
@@ -91,26 +101,54 @@ impl NetlinkSocket {
     }
 
     fn receive_into(&self, buffer: &mut [u8], flags: MsgFlags) -> Result<(usize, bool), Errno> {
+        let start = Instant::now();
         loop {
-            let mut slices = [IoSliceMut::new(buffer)];
-            match recvmsg::<SockaddrStorage>(self.fd.as_raw_fd(), &mut slices, None, flags) {
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-                Ok(message) => {
-                    let sender = message.address.as_ref().and_then(SockaddrStorage::as_netlink_addr);
-                    return Ok((message.bytes, sender.is_none_or(|address| address.pid() == 0)));
-                }
+            match self.recvmsg(buffer, flags) {
+                // The kernel starts to wait anew; a profiling timer could make that go on forever.
+                Err(nix::errno::Errno::EINTR) if start.elapsed() < self.timeout => {}
+                Err(nix::errno::Errno::EINTR) => return Err(Errno::EAGAIN),
+                received => return Ok(received?),
             }
         }
     }
+
+    fn recvmsg(&self, buffer: &mut [u8], flags: MsgFlags) -> nix::Result<(usize, bool)> {
+        #[cfg(test)]
+        if let Some(fault) = self.faults.borrow_mut().pop_front() {
+            return fault.map(|bytes| (bytes, true));
+        }
+        let mut slices = [IoSliceMut::new(buffer)];
+        let message = recvmsg::<SockaddrStorage>(self.fd.as_raw_fd(), &mut slices, None, flags)?;
+        let sender = message.address.as_ref().and_then(SockaddrStorage::as_netlink_addr);
+        Ok((message.bytes, sender.is_none_or(|address| address.pid() == 0)))
+    }
 }
 
-/// Two connected sockets that keep datagrams apart and tell when the other side is gone.
+/// Two connected sockets that keep datagrams apart and tell when the other side is gone: ours, with its port and the time
+/// that it waits, and the other side, which waits for as long as any test takes.
 #[cfg(test)]
 pub(crate) fn socket_pair(port: u32, timeout: Duration) -> (NetlinkSocket, NetlinkSocket) {
     let (ours, theirs) =
         nix::sys::socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-    (NetlinkSocket::new(ours, port, timeout).unwrap(), NetlinkSocket::new(theirs, 0, timeout).unwrap())
+    let other_timeout = Duration::from_secs(60);
+    (NetlinkSocket::new(ours, port, timeout).unwrap(), NetlinkSocket::new(theirs, 0, other_timeout).unwrap())
+}
+
+/// Two netlink sockets that send to each other's ports, as any process can send to ours.
+#[cfg(test)]
+pub(crate) fn user_sockets(timeout: Duration) -> (NetlinkSocket, NetlinkSocket) {
+    let sockets = [(), ()].map(|()| {
+        let protocol = SockProtocol::NetlinkUserSock;
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
+        let port = getsockname::<NetlinkAddr>(fd.as_raw_fd()).unwrap().pid();
+        NetlinkSocket::new(fd, port, timeout).unwrap()
+    });
+    let [ours, theirs] = sockets;
+    for (from, to) in [(&ours, &theirs), (&theirs, &ours)] {
+        nix::sys::socket::connect(from.fd.as_raw_fd(), &NetlinkAddr::new(to.port, 0)).unwrap();
+    }
+    (ours, theirs)
 }
 
 /// Sets a switch of `SOL_NETLINK` to 1.

@@ -3,7 +3,7 @@
 use bpfasm_isa::{Endian, Insn, Reg, Size};
 use bpfasm_loader::{Error, ErrorKind, LoadOptions, Program, TestRun, load, programs};
 use bpfasm_object::kernel::{MapType, ProgramType};
-use bpfasm_object::{Datum, MapDef, MapIx, Relocation, RelocationTarget};
+use bpfasm_object::{MapIx, RelocationTarget};
 use libtest_mimic::Trial;
 
 use crate::harness::{Need, Outcome, test, without_bpffs};
@@ -45,7 +45,7 @@ const LONG: &str = "a_name_that_is_longer_than_the_kernel_keeps";
 fn keeps_names() -> Outcome {
     let program = objects::program(LONG, SHOT)?;
     let info = program.info()?;
-    assert_eq!(info.name, LONG[..15]);
+    assert_eq!((info.name.as_str(), info.full_name.as_str()), (&LONG[..15], LONG));
     assert!(info.btf_id.is_some() && info.gpl_compatible && info.xlated_bytes == 16);
     let again = Program::from_id(program.id()?)?;
     assert_eq!((again.name(), again.id()?), (LONG, program.id()?));
@@ -97,28 +97,15 @@ fn log_asked_for() -> Outcome {
 }
 
 fn maps() -> Outcome {
-    // r1 = map; r0 = *(u32 *)(r1 + 0) reads the map's descriptor, which is not allowed: here, only r0 = 0 follows.
-    let mut object = untyped("mapped", "tc", &[&[Insn::lddw(Reg::R1, 0)][..], &returning(SHOT)].concat());
-    let map = |name: &str, map_type, key, value| MapDef {
-        name: name.to_owned(),
-        map_type,
-        key,
-        value,
-        max_entries: 4,
-        flags: 0,
-        type_id: None,
-    };
-    object.maps = vec![
-        map("unused", MapType::HASH, Datum::Bytes(8), Datum::Bytes(16)),
-        map("counts", MapType::ARRAY, Datum::Bytes(4), Datum::Bytes(8)),
-    ];
-    object.functions[0].relocations =
-        vec![Relocation { at: bpfasm_isa::SlotIx(0), target: RelocationTarget::Map(MapIx(1)) }];
+    let mut object = objects::mapped("mapped", objects::map("counts", MapType::ARRAY, 4, 8, 4), SHOT);
+    object.maps.insert(0, objects::map("unused", MapType::HASH, 8, 16, 4));
+    object.functions[0].relocations[0].target = RelocationTarget::Map(MapIx(1));
     let loaded = load(&object)?;
     let program = loaded.program("mapped")?;
-    assert_eq!(program.info()?.map_count, 1);
+    assert_eq!(program.info()?.map_ids.len(), 1);
     let used = bpfasm_loader::sys::prog_map_ids(std::os::fd::AsFd::as_fd(program))?;
-    assert_eq!(used, [loaded.map("counts").ok_or("no map")?.id()?]);
+    assert_eq!(used, [loaded.map("counts")?.id()]);
+    assert_eq!(loaded.map("x").expect_err("no such map").to_string(), "no map `x`; there is `unused`, `counts`");
     assert_eq!(loaded.maps().map(|map| map.name()).collect::<Vec<_>>(), ["unused", "counts"]);
 
     object.maps[0].max_entries = 0;

@@ -6,6 +6,8 @@
 mod clsact;
 mod harness;
 mod load;
+mod map;
+mod map_share;
 mod objects;
 mod process;
 mod tcx;
@@ -20,6 +22,9 @@ fn main() -> ExitCode {
         return process::play(&role);
     }
     let trials: Vec<Trial> =
-        [load::tests(), process::tests(), clsact::tests(), tcx::tests()].into_iter().flatten().collect();
+        [load::tests(), map::tests(), map_share::tests(), process::tests(), clsact::tests(), tcx::tests()]
+            .into_iter()
+            .flatten()
+            .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

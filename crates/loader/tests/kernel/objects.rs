@@ -3,7 +3,10 @@
 use bpfasm_isa::{Endian, Insn, Reg, Slot, SlotIx, Width};
 use bpfasm_loader::{LoadOptions, Program};
 use bpfasm_object::btf::{IntEncoding, Param, SymbolLinkage};
-use bpfasm_object::{Function, FunctionIx, Line, Linkage, Object, Relocation, RelocationTarget, TypeId};
+use bpfasm_object::kernel::MapType;
+use bpfasm_object::{
+    Datum, Function, FunctionIx, Line, Linkage, MapDef, MapIx, Object, Relocation, RelocationTarget, TypeId,
+};
 
 /// `TC_ACT_OK` of `include/uapi/linux/pkt_cls.h`.
 pub const OK: i32 = 0;
@@ -61,6 +64,20 @@ pub fn calling(name: &str, verdict: i32) -> Object {
         vec![Relocation { at: SlotIx(0), target: RelocationTarget::Function(FunctionIx(1)) }];
     object.functions.push(function("sub", ".text", &returning(verdict)));
     object
+}
+
+/// An object of a `tc` program that refers to a map and returns `verdict`.
+pub fn mapped(program: &str, map: MapDef, verdict: i32) -> Object {
+    let mut object = untyped(program, "tc", &[&[Insn::lddw(Reg::R1, 0)][..], &returning(verdict)].concat());
+    object.functions[0].relocations = vec![Relocation { at: SlotIx(0), target: RelocationTarget::Map(MapIx(0)) }];
+    object.maps = vec![map];
+    object
+}
+
+/// A map of keys and values without types.
+pub fn map(name: &str, map_type: MapType, key: u32, value: u32, max_entries: u32) -> MapDef {
+    let name = name.to_owned();
+    MapDef { name, map_type, key: Datum::Bytes(key), value: Datum::Bytes(value), max_entries, flags: 0, type_id: None }
 }
 
 /// A loaded `tc` program that returns `verdict`.

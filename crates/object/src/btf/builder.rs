@@ -366,6 +366,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_int_keeps_how_it_is_meant() {
+        let mut btf = Btf::new();
+        for encoding in [IntEncoding::UNSIGNED, IntEncoding::SIGNED, IntEncoding::CHAR, IntEncoding::BOOL] {
+            let id = btf.int("int", 2, encoding).expect("int");
+            let expected = Type::Int { name: "int", bytes: 2, encoding, bit_offset: 0, bits: 16 };
+            assert_eq!(btf.get(id), Some(expected));
+        }
+    }
+
+    #[test]
     fn equal_types_are_stored_once_and_functions_are_not() {
         let mut btf = Btf::new();
         let int = btf.int("int", 4, IntEncoding::SIGNED).expect("int");

@@ -23,6 +23,7 @@
 //! # References
 //! `Documentation/bpf/btf.rst`; `include/uapi/linux/btf.h`; `kernel/bpf/btf.c`.
 
+mod assign;
 mod builder;
 mod error;
 pub mod ext;
@@ -30,14 +31,18 @@ mod index;
 mod kind;
 mod name;
 mod parse;
+mod signature;
 mod size;
 mod strings;
 mod types;
+mod value;
 
+pub use assign::AssignError;
 pub use error::Error;
 pub use kind::Kind;
 pub use name::mangle;
 pub use types::{Elements, EnumValue, IntEncoding, Member, Param, SecVar, SymbolLinkage, Type};
+pub use value::Value;
 
 use crate::cursor::word_bytes;
 use alloc::vec::Vec;

@@ -196,7 +196,7 @@ pub(super) fn view<'a>(btf: &'a Btf, words: &'a [u32]) -> Option<Type<'a>> {
     let linkage = SymbolLinkage(info.elements());
     Some(match info.kind() {
         Kind::INT => {
-            let [bits, bit_offset, encoding, _] = rest.first()?.to_le_bytes();
+            let [bits, _, bit_offset, encoding] = rest.first()?.to_le_bytes();
             let encoding = IntEncoding(encoding & 0xf);
             Type::Int { name, bytes: size, encoding, bit_offset, bits }
         }

@@ -48,6 +48,18 @@ kernel_numbers! {
 }
 
 impl MapType {
+    /// Whether each key has a value for each possible CPU.
+    ///
+    /// # References
+    /// `bpf_map_value_size` in `kernel/bpf/syscall.c`.
+    #[must_use]
+    pub const fn is_per_cpu(self) -> bool {
+        matches!(
+            self,
+            MapType::PERCPU_HASH | MapType::PERCPU_ARRAY | MapType::LRU_PERCPU_HASH | MapType::PERCPU_CGROUP_STORAGE
+        )
+    }
+
     /// Whether BPF_MAP_CREATE takes BTF type ids for key and value of this type. The kernel answers ENOTSUPP for the
     /// others, so a loader passes 0 there.
     ///
@@ -71,6 +83,29 @@ impl MapType {
                 | MapType::QUEUE
                 | MapType::STACK
                 | MapType::ARENA
+        )
+    }
+
+    /// Whether its keys are indexes: numbers of 32 bits in the machine's byte order, below the number of entries.
+    ///
+    /// # References
+    /// `array_map_alloc_check` in `kernel/bpf/arraymap.c`, and its like in `devmap.c`, `cpumap.c`, `net/xdp/xskmap.c`,
+    /// `net/core/sock_map.c` and `reuseport_array.c`.
+    #[must_use]
+    pub const fn has_indexes(self) -> bool {
+        matches!(
+            self,
+            MapType::ARRAY
+                | MapType::PERCPU_ARRAY
+                | MapType::PROG_ARRAY
+                | MapType::PERF_EVENT_ARRAY
+                | MapType::CGROUP_ARRAY
+                | MapType::ARRAY_OF_MAPS
+                | MapType::DEVMAP
+                | MapType::CPUMAP
+                | MapType::XSKMAP
+                | MapType::SOCKMAP
+                | MapType::REUSEPORT_SOCKARRAY
         )
     }
 }

@@ -1,15 +1,17 @@
-//! What the kernel and its tools call things: program types, attach types, map types, ELF section names.
+//! What the kernel and its tools call things: program, attach, map and link types, ELF section names.
 //!
 //! These sets grow with every kernel, so each is a number with named constants, not an `enum`: a value that this
 //! version does not know can still be held, compared, passed on and printed. Names are those that `bpftool` prints.
 
 mod attach_type;
+mod link_type;
 mod map_type;
 mod program_type;
 mod section;
 mod verdict;
 
 pub use attach_type::AttachType;
+pub use link_type::LinkType;
 pub use map_type::MapType;
 pub use program_type::ProgramType;
 pub use section::{SectionKind, section, sections};
@@ -96,6 +98,9 @@ mod tests {
         for &t in MapType::ALL {
             assert_eq!(t.name().and_then(MapType::from_name), Some(t));
         }
+        for &t in LinkType::ALL {
+            assert_eq!(t.name().and_then(LinkType::from_name), Some(t));
+        }
     }
 
     #[test]
@@ -106,6 +111,7 @@ mod tests {
         assert!(dense(ProgramType::ALL.iter().map(|t| t.0)));
         assert!(dense(AttachType::ALL.iter().map(|t| t.0)));
         assert!(dense(MapType::ALL.iter().map(|t| t.0)));
+        assert!(dense(LinkType::ALL.iter().map(|t| t.0)));
         assert_eq!(ProgramType(99).to_string(), "program type 99");
         assert_eq!(AttachType(99).to_string(), "attach type 99");
         assert_eq!(MapType(99).to_string(), "map type 99");
@@ -123,5 +129,7 @@ mod tests {
         assert_eq!(MapType::SOCKMAP.0, 15);
         assert_eq!(MapType::RINGBUF.0, 27);
         assert_eq!(MapType::ARENA.0, 33);
+        assert_eq!(LinkType::TCX.0, 11);
+        assert_eq!(LinkType::SOCKMAP.0, 14);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::times::Times;
-use super::{compiler, rebuild};
+use super::{compiler, maps, rebuild};
 
 /// Where and how it is measured.
 pub fn machine(rounds: u32) {
@@ -29,11 +29,28 @@ pub fn program(name: &str, figures: &compiler::Figures, goal: Duration) {
 }
 
 /// The rebuild of an edited program file.
-pub fn rebuild(figures: &rebuild::Figures, goal: Duration) {
+pub fn rebuild(figures: &rebuild::Figures) {
+    let goal = Duration::from_secs(1);
     println!("\nbpfasm build programs/tc_drop.rs: {} edits of one constant", figures.edited.count());
     row("first build", &figures.first, None);
     row("edited", &figures.edited, Some(goal));
     row("unchanged", &figures.unchanged, None);
+}
+
+/// Maps: the time of one operation both ways, and the ratio.
+pub fn maps(figures: Option<&[maps::Figures]>) {
+    const GOAL: f64 = 1.05;
+    println!("\nhash map of {} entries, u32 to u64: by types, by the bare system call, ratio", maps::ENTRIES);
+    for maps::Figures { name, typed, bare } in figures.unwrap_or_default() {
+        let one = |times: &Times| times.median().as_secs_f64() * 1e9 / f64::from(maps::ENTRIES);
+        let (typed, bare) = (one(typed), one(bare));
+        let ratio = typed / bare;
+        let met = if ratio <= GOAL { "met" } else { "missed" };
+        println!("  {name:<24}{typed:>7.1} ns {bare:>9.1} ns {ratio:>8.3}  goal: at most {GOAL}, {met}");
+    }
+    if figures.is_none() {
+        println!("  not permitted here; run as root");
+    }
 }
 
 fn row(what: &str, times: &Times, goal: Option<Duration>) {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use super::{Hook, Mode, Place, by_program, query};
+use super::{Hook, Mode, Place, by_program};
 use crate::attach::link::Link;
-use crate::{Error, Program, bpffs, program};
+use crate::{Error, Program};
 
 /// A program attached to a control group. Dropping it detaches the program; errors of that are lost, and
 /// [`detach`](Attachment::detach) gives them.
@@ -97,21 +97,16 @@ impl Attachment {
     /// persist together or not at all: detaching removes the pin. After [`forget`](Attachment::forget) it stays.
     ///
     /// # Errors
-    /// Those of [`persist`](Attachment::persist).
+    /// Those of [`persist`](Attachment::persist); [`Error::Raced`] if another process has detached it meanwhile.
     pub fn keep(&self) -> Result<PathBuf, Error> {
-        match &self.held {
-            Some(Held::Link(link)) => link.keep(&self.program),
-            Some(Held::Program { program, .. }) => {
-                let record = query::record(&self.hook, self.program_id);
-                if let Some(path) = record.pins().pop() {
-                    return Ok(path);
-                }
-                let path = bpffs::ensure_directory()?.join(record.name(&self.program));
-                program::pin(program.as_fd(), &path)?;
-                Ok(path)
+        let kept = match &self.held {
+            Some(Held::Link(link)) => link.keep(&self.program)?,
+            Some(Held::Program { program, mode }) => {
+                by_program::keep(&self.hook, *mode, program.as_fd(), (self.program_id, &self.program))?
             }
-            None => Err(Error::NothingAttached { hook: self.hook.to_string() }),
-        }
+            None => None,
+        };
+        kept.ok_or_else(|| Error::Raced { hook: self.hook.to_string(), doing: "a pin was being made" })
     }
 
     fn release(&mut self) -> Result<(), Error> {

@@ -1,10 +1,12 @@
 //! Programs attached to control groups by themselves: `BPF_PROG_ATTACH`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use super::attachment::Held;
 use super::query::{self, Listing};
-use super::{ATTEMPTS, Entry, Hook, Mode, Place};
+use super::{Entry, Hook, Mode, Place};
+use crate::attach::existing::until_unchanged;
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
 use crate::{Error, Program, bpffs};
@@ -58,6 +60,36 @@ fn put(
     }
 }
 
+/// Pins a program as the record of its attachment, unless it is pinned there already. `None` if it has been detached
+/// meanwhile.
+pub(super) fn keep(
+    hook: &Hook,
+    mode: Mode,
+    program: BorrowedFd<'_>,
+    (program_id, name): (u32, &str),
+) -> Result<Option<PathBuf>, Error> {
+    let record = query::record(hook, program_id);
+    let path = match record.pins().pop() {
+        Some(path) => path,
+        None => {
+            let path = bpffs::ensure_directory()?.join(record.name(name));
+            bpffs::pin(program, &path)?;
+            path
+        }
+    };
+    if is_attached(&query::list(hook)?, mode, program_id) {
+        return Ok(Some(path));
+    }
+    // Whoever has detached it may have looked for the record before there was one.
+    bpffs::unpin(vec![path])?;
+    Ok(None)
+}
+
+fn is_attached(listing: &Listing, mode: Mode, program_id: u32) -> bool {
+    let it = |entry: &Entry| entry.program_id() == Some(program_id) && *entry.place() == Place::Program { mode };
+    listing.entries.iter().any(it)
+}
+
 /// Detaches a program that a listing has shown to be ours.
 pub(super) fn remove(hook: &Hook, (mode, entry): (Mode, &Entry)) -> Result<(), Error> {
     let Some(program_id) = entry.program_id() else { return Ok(()) };
@@ -67,23 +99,21 @@ pub(super) fn remove(hook: &Hook, (mode, entry): (Mode, &Entry)) -> Result<(), E
 
 /// Detaches a program, if it is attached in that mode, and removes the record of it. Says whether it was.
 pub(super) fn release(hook: &Hook, mode: Mode, program: BorrowedFd<'_>, program_id: u32) -> Result<bool, Error> {
-    for _ in 0..ATTEMPTS {
+    until_unchanged(hook, "a program was being detached", || {
         // Without `multi` the kernel detaches whatever is there, so look who it is.
         let listing = query::list(hook)?;
-        let it = |entry: &Entry| entry.program_id() == Some(program_id) && *entry.place() == Place::Program { mode };
-        if !listing.entries.iter().any(it) {
-            return Ok(false);
+        if !is_attached(&listing, mode, program_id) {
+            return Ok(Some(false));
         }
         match sys::prog_detach_cgroup(program, hook.cgroup(), hook.attach_type().0, listing.revision) {
             Ok(()) => {
                 bpffs::unpin(query::record(hook, program_id).pins())?;
-                return Ok(true);
+                Ok(Some(true))
             }
-            Err(Errno::ESTALE | Errno::ENOENT) => {}
-            Err(errno) => return Err(hook.explain(Action::ATTACH_LINK, errno)),
+            Err(Errno::ESTALE | Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(hook.explain(Action::ATTACH_LINK, errno)),
         }
-    }
-    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being detached" })
+    })
 }
 
 /// Opens a program by its id. `None` if it has gone.

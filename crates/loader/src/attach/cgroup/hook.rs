@@ -1,6 +1,8 @@
 //! Hooks of control groups.
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +87,33 @@ impl Hook {
             errno => Error::sys(action, errno),
         }
     }
+}
+
+/// Every hook of a control group.
+///
+/// # Errors
+/// Those of [`Hook::new`].
+pub fn hooks(group: impl AsRef<Path>) -> Result<Vec<Hook>, Error> {
+    let hook = Hook::new(group, AttachType::CGROUP_INET_INGRESS)?;
+    let types = AttachType::ALL.iter().copied().filter(|attach_type| attach_type.is_cgroup());
+    Ok(types.map(|attach_type| Hook { attach_type, ..hook.clone() }).collect())
+}
+
+/// A control group and all groups below it, each before those below it.
+pub(in crate::attach) fn tree(group: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut groups = vec![group.to_owned()];
+    let entries = match fs::read_dir(group) {
+        // Removed since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(groups),
+        entries => entries.map_err(|source| Error::File { path: group.to_owned(), source })?,
+    };
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let mut below: Vec<PathBuf> = entries.flatten().filter(is_folder).map(|entry| entry.path()).collect();
+    below.sort();
+    for group in below {
+        groups.extend(tree(&group)?);
+    }
+    Ok(groups)
 }
 
 impl fmt::Display for Hook {

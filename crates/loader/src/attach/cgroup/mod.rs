@@ -34,10 +34,14 @@ use std::fmt;
 
 pub use attachment::Attachment;
 pub use entry::{Entry, Place};
-pub use hook::Hook;
+pub(super) use hook::tree;
+pub use hook::{Hook, hooks};
+pub(super) use query::pins;
 
 use self::attachment::Held;
 use self::query::Listing;
+use super::existing::{Existing, until_unchanged};
+use super::ours::among;
 use crate::sys::{BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE};
 use crate::{Error, Program};
 
@@ -116,9 +120,6 @@ impl Options {
     }
 }
 
-/// How often a change starts again because the hook has changed meanwhile.
-const ATTEMPTS: u32 = 8;
-
 /// Attaches a program, and detaches it when the guard is dropped.
 ///
 /// ```no_run
@@ -143,31 +144,21 @@ const ATTEMPTS: u32 = 8;
 pub fn attach(program: &Program, hook: &Hook, options: &Options) -> Result<Attachment, Error> {
     hook.check(program)?;
     let program_id = program.id()?;
-    for _ in 0..ATTEMPTS {
-        if let Some((held, rest)) = attach_once(program, hook, options)? {
-            let attachment = Attachment::new(program, program_id, hook, held);
-            rest.iter().try_for_each(|entry| remove(hook, entry))?;
-            return Ok(attachment);
-        }
-    }
-    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being attached" })
+    let once = || attach_once(program, hook, options);
+    let (held, rest) = until_unchanged(hook, "a program was being attached", once)?;
+    let attachment = Attachment::new(program, program_id, hook, held);
+    rest.iter().try_for_each(|entry| remove(hook, entry))?;
+    Ok(attachment)
 }
 
 /// Attaches, and gives besides the attachment what of ours the new program stands for. `None` if the hook has changed
 /// meanwhile.
 fn attach_once(program: &Program, hook: &Hook, options: &Options) -> Result<Option<(Held, Vec<Entry>)>, Error> {
     let listing = query::list(hook)?;
-    let same = |entry: &&Entry| entry.is_ours() && entry.program_name() == Some(program.name());
-    let existing: Vec<&Entry> = listing.entries.iter().filter(same).collect();
-    if let (Some(first), false) = (existing.first(), options.replace) {
-        return Err(Error::AlreadyAttached {
-            program: program.name().to_owned(),
-            hook: hook.to_string(),
-            existing: first.place().to_string(),
-        });
-    }
-    let swapped = existing.iter().position(|entry| entry.place().mode() == options.mode);
-    let held = match swapped.and_then(|at| existing.get(at)) {
+    let same_mode = |place: &Place| place.mode() == options.mode;
+    let named = (program.name(), hook);
+    let Existing { swapped, rest } = Existing::find(listing.entries.iter(), named, options.replace, same_mode)?;
+    let held = match &swapped {
         Some(entry) => replace(program, hook, entry, &listing)?,
         None => {
             listing.check(hook, options.mode)?;
@@ -177,8 +168,7 @@ fn attach_once(program: &Program, hook: &Hook, options: &Options) -> Result<Opti
             }
         }
     };
-    let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());
-    Ok(held.map(|held| (held, rest.collect())))
+    Ok(held.map(|held| (held, rest)))
 }
 
 fn replace(program: &Program, hook: &Hook, entry: &Entry, listing: &Listing) -> Result<Option<Held>, Error> {
@@ -207,26 +197,29 @@ pub fn effective(hook: &Hook) -> Result<Vec<u32>, Error> {
     Ok(query::query(hook, true)?.prog_ids)
 }
 
-/// Detaches everything of ours at a hook, also what another process has attached, and gives it.
+/// What of ours is attached at a hook, also by another process, in the order it runs.
+///
+/// # Errors
+/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, or without
+/// `CAP_SYS_ADMIN` if that keeps it from telling whose a program is.
+pub fn ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
+    among(attached(hook)?, hook)
+}
+
+/// Detaches everything of [`ours`] at a hook, and gives it.
 ///
 /// What others have attached stays. Pins of ours below `BPFFS/bpfasm/` go.
 ///
 /// # Errors
-/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN` and
-/// `CAP_SYS_ADMIN`.
+/// Those of [`ours`], or the kernel refuses.
 pub fn detach_ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
-    let ours: Vec<Entry> = attached(hook)?.into_iter().filter(Entry::is_ours).collect();
-    if ours.is_empty() {
-        return Err(Error::NothingAttached { hook: hook.to_string() });
-    }
-    for entry in &ours {
-        remove(hook, entry)?;
-    }
+    let ours = ours(hook)?;
+    ours.iter().try_for_each(|entry| remove(hook, entry))?;
     Ok(ours)
 }
 
 /// Removes an entry that a listing has just shown to be ours. One that has gone meanwhile is fine.
-fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
+pub(super) fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
     match *entry.place() {
         Place::Link { link_id } => by_link::remove(hook, (link_id, entry)),
         Place::Program { mode } => by_program::remove(hook, (mode, entry)),

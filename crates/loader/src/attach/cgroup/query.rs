@@ -1,7 +1,7 @@
 //! What is attached to a group, and whether a mode goes together with it.
 
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Entry, Hook, Mode, Place};
 use crate::bpffs::Record;
@@ -41,16 +41,18 @@ pub(super) fn list(hook: &Hook) -> Result<Listing, Error> {
 fn entry(hook: &Hook, program_id: u32, place: Place) -> Result<Entry, Error> {
     let identity = owner::identify_by_id(program_id)?;
     let marked = identity.as_ref().is_some_and(|identity| identity.marked);
-    let pinned = || match place {
-        Place::Link { link_id } => !bpffs::pins_of_link(link_id).is_empty(),
-        Place::Program { .. } => !record(hook, program_id).pins().is_empty(),
-    };
-    Ok(Entry {
-        ours: marked || pinned(),
-        program_name: identity.map(|identity| identity.name),
-        program_id: Some(program_id),
-        place,
-    })
+    let program_name = identity.map(|identity| identity.name);
+    let entry = Entry { ours: marked, program_name, program_id: Some(program_id), place };
+    Ok(Entry { ours: marked || !pins(hook, &entry).is_empty(), ..entry })
+}
+
+/// The pins in our folder of a link, or those that record a program.
+pub(in crate::attach) fn pins(hook: &Hook, entry: &Entry) -> Vec<PathBuf> {
+    match (entry.place(), entry.program_id()) {
+        (Place::Link { link_id }, _) => bpffs::pins_of_link(*link_id),
+        (Place::Program { .. }, Some(program_id)) => record(hook, program_id).pins(),
+        (Place::Program { .. }, None) => Vec::new(),
+    }
 }
 
 /// The record that a program is attached here without a link.

@@ -130,10 +130,13 @@ impl Attachment {
     /// [`forget`](Attachment::forget) it stays.
     ///
     /// # Errors
-    /// Those of [`persist`](Attachment::persist).
+    /// Those of [`persist`](Attachment::persist); [`Error::Raced`] if another process has detached it meanwhile.
     pub fn keep(&self) -> Result<Option<PathBuf>, Error> {
         match &self.held {
-            Some(Held::Tcx(link)) => link.keep(&self.program).map(Some),
+            Some(Held::Tcx(link)) => match link.keep(&self.program)? {
+                Some(path) => Ok(Some(path)),
+                None => Err(Error::Raced { hook: self.hook.to_string(), doing: "a pin was being made" }),
+            },
             Some(Held::Clsact { .. }) | None => Ok(None),
         }
     }

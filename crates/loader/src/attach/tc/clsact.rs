@@ -57,14 +57,14 @@ fn entry(filter: Filter) -> Entry {
     }
 }
 
-/// Adds a filter to those listed, and the qdisc if it is missing.
+/// Adds a filter to those listed, and the qdisc if it is missing. `None` if the hook has changed meanwhile.
 pub(super) fn add(
     mut connection: Connection,
     (program, program_id): (&Program, u32),
     hook: &Hook,
     priority: u16,
     listed: &[Entry],
-) -> Result<Held, Error> {
+) -> Result<Option<Held>, Error> {
     match tc::ensure_clsact(&mut connection, hook.ifindex) {
         Ok(Clsact::Created | Clsact::Present) => {}
         Ok(Clsact::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
@@ -75,9 +75,27 @@ pub(super) fn add(
         parent: hook.direction.parent(),
         priority,
         protocol: ETH_P_ALL,
-        handle: 0,
+        handle: handle(program_id, priority, listed),
     };
-    put(connection, program, program_id, &address, false).map_err(|source| explain_add(hook, priority, listed, source))
+    match put(connection, program, program_id, &address, false) {
+        Ok(held) => Ok(Some(held)),
+        Err(source) if source.errno() == Some(Errno::EEXIST) => Ok(None),
+        Err(source) => Err(explain_add(hook, priority, listed, source)),
+    }
+}
+
+/// The handle of a new filter: the program's id, or the next that is free.
+///
+/// The kernel deletes whatever has the handle by then, and where it chooses handles itself it gives those that were just
+/// freed. No filter of anybody else comes to have this one between the dump that shows ours and its deletion.
+fn handle(program_id: u32, priority: u16, listed: &[Entry]) -> u32 {
+    let taken = |wanted: u32| {
+        listed.iter().any(|entry| match entry.place {
+            Place::Clsact { priority: at, handle, .. } => (at, handle) == (priority, wanted),
+            Place::Tcx { .. } => false,
+        })
+    };
+    (program_id..=u32::MAX).find(|&wanted| !taken(wanted)).unwrap_or(program_id)
 }
 
 fn explain_add(hook: &Hook, priority: u16, listed: &[Entry], source: netlink::Error) -> Error {

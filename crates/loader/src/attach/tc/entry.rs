@@ -31,6 +31,16 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// The TCX link.
+    pub(in crate::attach) fn link_id(&self) -> Option<u32> {
+        match self {
+            Place::Tcx { link_id } => *link_id,
+            Place::Clsact { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,8 +7,8 @@
 //!
 //! # Ownership
 //!
-//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and a
-//!   handle chosen by the kernel. The qdisc is made if it is missing and never removed, since others may have filters
+//! - Our `clsact` filters are named `bpfasm:PROGRAM`, with priority 1000 unless asked otherwise, protocol `all` and the
+//!   program's id as their handle. The qdisc is made if it is missing and never removed, since others may have filters
 //!   in it.
 //! - Our TCX links hold programs whose BTF carries [a mark](crate::owner), or are pinned below `BPFFS/bpfasm/`.
 //! - A filter is deleted only after a dump has shown our name and our program's id in it; a link is detached only while
@@ -40,7 +40,10 @@ pub use attachment::Attachment;
 pub use entry::{Entry, Place};
 
 use self::attachment::Held;
+use super::existing::{Existing, until_unchanged};
+use super::ours::among;
 use crate::netlink::tc::Parent;
+use crate::privilege::Action;
 use crate::sys::{self, Errno};
 use crate::{Error, Program};
 
@@ -148,6 +151,18 @@ impl fmt::Display for Hook {
     }
 }
 
+/// Both hooks of every device of the calling thread's network namespace.
+///
+/// # Errors
+/// When the kernel does not list the devices.
+pub fn hooks() -> Result<Vec<Hook>, Error> {
+    let devices = sys::if_nameindex().map_err(|errno| Error::sys(Action::LIST_DEVICES, errno))?;
+    let both = |(ifindex, device): (u32, String)| {
+        [Direction::Ingress, Direction::Egress].map(|direction| Hook { device: device.clone(), ifindex, direction })
+    };
+    Ok(devices.into_iter().flat_map(both).collect())
+}
+
 /// How to attach. [`Options::default`] is [`Mode::Auto`], priority 1000, no replacement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -190,9 +205,6 @@ impl Options {
     }
 }
 
-/// How often an attach starts again because the hook has changed meanwhile.
-const ATTEMPTS: u32 = 8;
-
 /// Attaches a program, and detaches it when the guard is dropped.
 ///
 /// ```no_run
@@ -217,14 +229,11 @@ const ATTEMPTS: u32 = 8;
 pub fn attach(program: &Program, hook: &Hook, options: &Options) -> Result<Attachment, Error> {
     check(program, options)?;
     let program_id = program.id()?;
-    for _ in 0..ATTEMPTS {
-        if let Some((held, rest)) = attach_once((program, program_id), hook, options)? {
-            let attachment = Attachment::new(program, program_id, hook, held);
-            rest.iter().try_for_each(|entry| remove(hook, entry))?;
-            return Ok(attachment);
-        }
-    }
-    Err(Error::Raced { hook: hook.to_string(), doing: "a program was being attached" })
+    let once = || attach_once((program, program_id), hook, options);
+    let (held, rest) = until_unchanged(hook, "a program was being attached", once)?;
+    let attachment = Attachment::new(program, program_id, hook, held);
+    rest.iter().try_for_each(|entry| remove(hook, entry))?;
+    Ok(attachment)
 }
 
 fn check(program: &Program, options: &Options) -> Result<(), Error> {
@@ -259,30 +268,22 @@ fn attach_once(
     let (tcx_entries, revision) = tcx.map_or((Vec::new(), None), |hook| (hook.entries, Some(hook.revision)));
     let mut connection = clsact::connect()?;
     let filters = clsact::entries(&mut connection, hook)?;
-    let same = |entry: &&Entry| entry.is_ours() && entry.program_name() == Some(program.name());
-    let existing: Vec<&Entry> = tcx_entries.iter().chain(&filters).filter(same).collect();
-    if let (Some(first), false) = (existing.first(), options.replace) {
-        return Err(Error::AlreadyAttached {
-            program: program.name().to_owned(),
-            hook: hook.to_string(),
-            existing: first.place().to_string(),
-        });
-    }
-
-    let swapped = existing.iter().position(|entry| can_swap(entry.place(), options));
-    let held = match (swapped.and_then(|at| existing.get(at)), revision) {
+    let Existing { swapped, rest } =
+        Existing::find(tcx_entries.iter().chain(&filters), (program.name(), hook), options.replace, |place| {
+            can_swap(place, options)
+        })?;
+    let held = match (swapped, revision) {
         (Some(entry), _) => match entry.place() {
-            Place::Tcx { .. } => tcx::replace(program, hook, entry)?,
-            Place::Clsact { .. } => clsact::replace(connection, (program, program_id), hook, entry)?,
+            Place::Tcx { .. } => tcx::replace(program, hook, &entry)?,
+            Place::Clsact { .. } => clsact::replace(connection, (program, program_id), hook, &entry)?,
         },
         (None, Some(revision)) if options.mode != Mode::Clsact => tcx::add(program, hook, revision)?,
         (None, _) => {
             let priority = options.priority.unwrap_or(DEFAULT_PRIORITY);
-            Some(clsact::add(connection, (program, program_id), hook, priority, &filters)?)
+            clsact::add(connection, (program, program_id), hook, priority, &filters)?
         }
     };
-    let rest = existing.into_iter().enumerate().filter(|(at, _)| Some(*at) != swapped).map(|(_, entry)| entry.clone());
-    Ok(held.map(|held| (held, rest.collect())))
+    Ok(held.map(|held| (held, rest)))
 }
 
 /// Whether what is there can be swapped in place, rather than joined by the new one and then removed.
@@ -307,26 +308,29 @@ pub fn attached(hook: &Hook) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// Detaches everything of ours at a hook, also what another process has attached, and gives it.
+/// What of ours is attached at a hook, also by another process, in the order it runs.
+///
+/// # Errors
+/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, or without
+/// `CAP_SYS_ADMIN` if that keeps it from telling whose a TCX program is.
+pub fn ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
+    among(attached(hook)?, hook)
+}
+
+/// Detaches everything of [`ours`] at a hook, and gives it.
 ///
 /// Foreign filters and links, and the `clsact` qdisc itself, stay. Pins of the links below `BPFFS/bpfasm/` go.
 ///
 /// # Errors
-/// [`Error::NothingAttached`] if nothing of ours is there; [`Error::NotPermitted`] without `CAP_NET_ADMIN`, and for TCX
-/// without `CAP_SYS_ADMIN`.
+/// Those of [`ours`], or the kernel refuses.
 pub fn detach_ours(hook: &Hook) -> Result<Vec<Entry>, Error> {
-    let ours: Vec<Entry> = attached(hook)?.into_iter().filter(Entry::is_ours).collect();
-    if ours.is_empty() {
-        return Err(Error::NothingAttached { hook: hook.to_string() });
-    }
-    for entry in &ours {
-        remove(hook, entry)?;
-    }
+    let ours = ours(hook)?;
+    ours.iter().try_for_each(|entry| remove(hook, entry))?;
     Ok(ours)
 }
 
 /// Removes an entry that a listing has just shown to be ours. One that has gone meanwhile is fine.
-fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
+pub(super) fn remove(hook: &Hook, entry: &Entry) -> Result<(), Error> {
     match entry.place() {
         Place::Tcx { .. } => tcx::remove(hook, entry),
         Place::Clsact { .. } => clsact::remove(hook, entry),

@@ -1,7 +1,12 @@
-//! The contexts' fields and headers, by the verifier's word: it refuses a field that the kernel does not offer, or not to be
-//! written.
+//! The contexts' fields, helpers and headers, by the verifier's word: it refuses a field or helper that the kernel does not offer, and a
+//! field that is not to be written.
 
-use bpfasm::prelude::*;
+mod packets;
+mod routes;
+mod sockets;
+mod table;
+
+use bpfasm::{dsl::context::TcpSock, prelude::*};
 use bpfasm_programs::cgroup_ingress::cgroup_ingress;
 use bpfasm_tests::{
     Case, Need,
@@ -13,13 +18,23 @@ const LOADS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN];
 
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let own = vec![
+        Case::new("context::tc::table_of_fields", LOADS, |_| table::fields::<Tc>(table::TC)),
+        Case::new("context::tc::helpers_load", LOADS, |_| table::helpers_load::<Tc>(table::TC)),
+        Case::new("context::tc::table_of_helpers", LOADS, |_| table::helpers_are_the_kernels::<Tc>(table::TC)),
+        Case::new("context::cgroup_skb::table_of_fields", LOADS, |_| table::fields::<CgroupSkb>(table::CGROUP_SKB)),
+        Case::new("context::cgroup_skb::helpers_load", LOADS, |_| table::helpers_load::<CgroupSkb>(table::CGROUP_SKB)),
+        Case::new("context::cgroup_skb::table_of_helpers", LOADS, |_| {
+            table::helpers_are_the_kernels::<CgroupSkb>(table::CGROUP_SKB);
+        }),
+        Case::new("context::table_of_sockets", LOADS, |_| table::sockets()),
         Case::new("context::tc_fields", LOADS, |_| drop(tc_fields.load().unwrap())),
         Case::new("context::cgroup_skb_fields", LOADS, |_| drop(cgroup_skb_fields.load().unwrap())),
         Case::new("context::cgroup_skb_reads_bytes", LOADS, |_| cgroup_skb_reads_bytes()),
         Case::new("context::congestion_is_for_egress", LOADS, |_| congestion_is_for_egress()),
         Case::new("context::cgroup_ingress_loads", LOADS, |_| drop(cgroup_ingress.load().unwrap())),
-    ]
+    ];
+    [own, packets::cases(), routes::cases(), sockets::cases()].into_iter().flatten().collect()
 }
 
 /// Reads every field that tc has, and writes every one that it may.
@@ -29,7 +44,21 @@ fn tc_fields(skb: &mut Tc) -> TcAction {
     let sum = sum + skb.ingress_ifindex() + skb.ifindex() + skb.tc_index() + skb.hash() + skb.tc_classid();
     let sum =
         sum + skb.napi_id() + skb.wire_len() + skb.gso_segs() + skb.gso_size() + skb.protocol().host() + skb.mark();
-    let sum = sum + skb.cb::<0>() + skb.cb::<4>();
+    let sum = sum + skb.cb::<0>() + skb.cb::<4>() + skb.vlan_proto().host() + skb.tstamp_type();
+    let sum = sum + skb.hwtstamp().low32();
+    if let Some(meta) = skb.meta::<UdpHdr>(4) {
+        skb.set_mark(meta.dest().host());
+    }
+    if let Some(sk) = skb.sk() {
+        let sum = sum + sk.bound_dev_if() + sk.family() + sk.src_port() + sk.state() + sk.rx_queue_mapping().unsigned();
+        let sum = sum + sk.src_ip4().host() + sk.dst_ip4().host() + sk.dst_port().host();
+        if sk.src_ip6() == sk.dst_ip6() {
+            skb.set_mark(sum);
+        }
+        if let Some(full) = skb.sk_fullsock(&sk) {
+            skb.set_mark(full.kind() + full.protocol() + full.mark() + full.priority());
+        }
+    }
     skb.set_mark(sum);
     skb.set_queue_mapping(sum);
     skb.set_priority(sum);
@@ -48,7 +77,17 @@ fn cgroup_skb_fields(skb: &mut CgroupSkb) -> Cgroup {
     let sum = sum + skb.ingress_ifindex() + skb.ifindex() + skb.tc_index() + skb.hash() + skb.napi_id();
     let sum = sum + skb.gso_segs() + skb.gso_size() + skb.protocol().host() + skb.mark() + skb.family();
     let sum = sum + skb.remote_ip4().host() + skb.local_ip4().host() + skb.remote_port().host() + skb.local_port();
-    let sum = sum + skb.cb::<0>() + skb.cb::<4>();
+    let sum = sum + skb.cb::<0>() + skb.cb::<4>() + skb.vlan_proto().host() + skb.hwtstamp().low32();
+    if skb.remote_ip6() == Ipv6Addr::LOCALHOST && skb.local_ip6() & Ipv6Addr::from(!0) != Ipv6Addr::UNSPECIFIED {
+        return Cgroup::DROP;
+    }
+    if let Some(sk) = skb.sk()
+        && let Some(tcp) = skb.tcp_sock(&sk)
+    {
+        skb.set_mark(TCP_FIELDS.iter().fold(U32::from(0), |sum, field| sum + field(&tcp)));
+        skb.set_tstamp(tcp.bytes_received() + tcp.bytes_acked());
+        return Cgroup::PASS;
+    }
     skb.set_mark(sum);
     skb.set_priority(sum);
     skb.set_tstamp(skb.tstamp());
@@ -56,6 +95,34 @@ fn cgroup_skb_fields(skb: &mut CgroupSkb) -> Cgroup {
     skb.set_cb::<4>(sum);
     Cgroup::PASS_CN
 }
+
+/// What TCP tells of a connection, in words of 32 bits.
+const TCP_FIELDS: [fn(&TcpSock) -> U32; 24] = [
+    TcpSock::snd_cwnd,
+    TcpSock::srtt_us,
+    TcpSock::rtt_min,
+    TcpSock::snd_ssthresh,
+    TcpSock::rcv_nxt,
+    TcpSock::snd_nxt,
+    TcpSock::snd_una,
+    TcpSock::mss_cache,
+    TcpSock::ecn_flags,
+    TcpSock::rate_delivered,
+    TcpSock::rate_interval_us,
+    TcpSock::packets_out,
+    TcpSock::retrans_out,
+    TcpSock::total_retrans,
+    TcpSock::segs_in,
+    TcpSock::data_segs_in,
+    TcpSock::segs_out,
+    TcpSock::data_segs_out,
+    TcpSock::lost_out,
+    TcpSock::sacked_out,
+    TcpSock::dsack_dups,
+    TcpSock::delivered,
+    TcpSock::delivered_ce,
+    TcpSock::icsk_retransmits,
+];
 
 /// Drops ICMP over IPv6 with hop limit 255 and IPv4 echo requests, read in both ways there are.
 #[program(cgroup_skb/ingress)]

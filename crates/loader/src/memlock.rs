@@ -7,7 +7,7 @@ use crate::sys::{self, Errno};
 ///
 /// Kernels from 5.11 on charge the memory control group instead, and never get here with the privileges to raise a
 /// limit.
-pub(super) fn retry<T, E>(mut call: impl FnMut() -> Result<T, E>, errno: impl Fn(&E) -> Errno) -> Result<T, E> {
+pub(crate) fn retry<T, E>(mut call: impl FnMut() -> Result<T, E>, errno: impl Fn(&E) -> Errno) -> Result<T, E> {
     match call() {
         Err(error) if errno(&error) == Errno::EPERM && sys::raise_memlock() == Ok(true) => call(),
         result => result,
