@@ -1,4 +1,5 @@
-//! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed.
+//! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed, which kernels
+//! are tried.
 
 mod bench;
 mod cache;

@@ -1,23 +1,20 @@
 //! `cargo xtask matrix`: the kernel suite on every kernel of the matrix, and here.
 
-use std::fs::{self, File};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use bpfasm_guest::{CLI_VARIABLE, Line, RESULTS_VARIABLE, Record};
+use bpfasm_guest::{Line, Record};
 use clap::ValueEnum as _;
 
 use super::Machines;
+use super::here::{self, HERE};
 use super::table::Table;
-use crate::chore::command;
 use crate::error::Error;
 use crate::kernels::{From, Kernel};
 
 /// How many guests run at a time.
 const GUESTS: usize = 2;
-/// The row of this machine.
-const HERE: &str = "here";
 
 /// Run the kernel suite on all kernels of the matrix and here, and show what ran where.
 #[derive(Debug, clap::Args)]
@@ -48,7 +45,7 @@ impl Args {
                 Err(error) => broken.push(error),
             }
         }
-        match timed(HERE, || here(&machines, &self.suite)) {
+        match timed(HERE, || here::run(&machines, &self.suite)) {
             Ok(record) => table.add(HERE, record),
             Err(error) => broken.push(error),
         }
@@ -94,42 +91,9 @@ fn timed(machine: &str, run: impl FnOnce() -> Result<Record, Error>) -> Result<R
     outcome
 }
 
-fn complain(machine: &str, line: &Line) {
+/// Says at once what fails.
+pub(super) fn complain(machine: &str, line: &Line) {
     if let Line::Failed { name, text, .. } = line {
         eprintln!("{machine}: {name} FAILED\n{text}");
     }
-}
-
-/// Runs the suite on this machine, with the same binaries.
-fn here(machines: &Machines, suite: &[String]) -> Result<Record, Error> {
-    let results = machines.scratch.path().join("results");
-    let console = machines.consoles.join(format!("{HERE}.log"));
-    let failed = |path: &std::path::Path| {
-        let path = path.to_owned();
-        move |source| Error::File { path, source }
-    };
-    File::create(&results).map_err(failed(&results))?;
-    let output = File::create(&console).map_err(failed(&console))?;
-    let errors = output.try_clone().map_err(failed(&console))?;
-    let status = command(&machines.binaries.suite)
-        .args(suite)
-        .env(RESULTS_VARIABLE, &results)
-        .env(CLI_VARIABLE, &machines.binaries.cli)
-        .stdout(output)
-        .stderr(errors)
-        .status()
-        .map_err(failed(&machines.binaries.suite))?;
-    let text = fs::read_to_string(&results).map_err(failed(&results))?;
-    let broken = |what: String| Error::Guest { tag: HERE, what, tail: String::new(), console: console.clone() };
-    let mut record = Record::default();
-    for line in text.lines() {
-        let line: Line = line.parse().map_err(|error| broken(format!("{error}")))?;
-        complain(HERE, &line);
-        record.take(line).map_err(|error| broken(error.to_string()))?;
-    }
-    if let Some(code) = status.code() {
-        record.take(Line::Exited(code)).map_err(|error| broken(error.to_string()))?;
-    }
-    record.check_guest().map_err(|error| broken(error.to_string()))?;
-    Ok(record)
 }

@@ -3,6 +3,7 @@
 mod binaries;
 mod cpio;
 mod guest;
+mod here;
 mod initramfs;
 pub mod matrix;
 mod table;
