@@ -2,8 +2,10 @@
 //! bpftool's word.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -18,6 +20,7 @@ use bpfasm::{
     loader::{
         ErrorKind, Program as Loaded,
         attach::cgroup::{self as loader, Entry, Mode, Options},
+        sys,
     },
     object::{elf, kernel::AttachType},
     prelude::*,
@@ -33,7 +36,7 @@ use bpfasm_tests::{
     eventually,
     need::{BPFFS, BPFTOOL, CAP_BPF, CAP_NET_ADMIN, CARGO, CGROUP_REVISIONS, CGROUP2, CLI},
     net::link,
-    sandbox,
+    sandbox, slowed,
     soak::rounds,
 };
 use nix::sys::signal::Signal;
@@ -100,7 +103,8 @@ impl Servers {
 
     /// Which of the two can be connected to.
     pub(crate) fn reachable(&self) -> [bool; 2] {
-        let connects = |server: &TcpListener| TcpStream::connect_timeout(&server.local_addr().unwrap(), SOON).is_ok();
+        let connects =
+            |server: &TcpListener| TcpStream::connect_timeout(&server.local_addr().unwrap(), slowed(SOON)).is_ok();
         self.0.each_ref().map(connects)
     }
 }
@@ -131,7 +135,10 @@ pub(crate) fn object(sandbox: &Sandbox) -> PathBuf {
 /// What is attached to a group, by bpftool's word: program ids and how.
 #[track_caller]
 pub(crate) fn attached(group: &Path) -> Vec<(u32, String)> {
-    let shown = succeed(command!("bpftool", "-j", "cgroup", "show").arg(group));
+    let shown = finish(command!("bpftool", "-j", "cgroup", "show").arg(group));
+    if !shown.succeeded() {
+        return queried(group);
+    }
     // With nothing attached, bpftool prints nothing.
     let shown = if shown.stdout.trim().is_empty() { Value::Array(Vec::new()) } else { shown.json() };
     let row = |row: &Value| {
@@ -139,6 +146,19 @@ pub(crate) fn attached(group: &Path) -> Vec<(u32, String)> {
         (number(&row["id"]), row["attach_flags"].as_str().unwrap_or_default().to_owned())
     };
     shown.as_array().unwrap().iter().map(row).collect()
+}
+
+/// The same by the kernel's word: bpftool asks for the flags of each program, which kernels before 6.0 refuse to tell.
+#[track_caller]
+fn queried(group: &Path) -> Vec<(u32, String)> {
+    let folder = File::open(group).unwrap();
+    let found = sys::prog_query_cgroup(folder.as_fd(), AttachType::CGROUP_INET_INGRESS.0, false).unwrap();
+    let how = match found.attach_flags {
+        sys::BPF_F_ALLOW_MULTI => "multi",
+        sys::BPF_F_ALLOW_OVERRIDE => "override",
+        _ => "",
+    };
+    found.prog_ids.into_iter().map(|id| (id, how.to_owned())).collect()
 }
 
 /// bpftool's word for a mode.

@@ -7,6 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bpfasm::{
+    loader::sys::{self, ProgLoad},
+    object::kernel::ProgramType,
+};
 use bpfasm_isa::{AluOp, Assembler, Endian, Insn, JmpOp, Reg, Size, Slot, Width};
 use bpfasm_tests::net::FIRST;
 use object::{
@@ -88,6 +92,25 @@ fn verdict_code(value: i32) -> Vec<Insn> {
 
 fn slots(code: &[Insn]) -> Vec<Slot> {
     code.iter().flat_map(|insn| insn.encode().to_vec()).collect()
+}
+
+/// Asks whether the kernel takes these instructions, as the program of a socket.
+pub(crate) fn takes(code: &[Insn]) -> Result<(), String> {
+    let slots = code.iter().flat_map(|insn| insn.encode().to_vec());
+    let load = sys::prog_load(&mut ProgLoad {
+        prog_type: ProgramType::SOCKET_FILTER.0,
+        expected_attach_type: 0,
+        code: &slots.flat_map(|slot| slot.to_bytes(Endian::NATIVE)).collect::<Vec<_>>(),
+        license: c"GPL",
+        name: "",
+        flags: 0,
+        btf: None,
+        func_info: &[],
+        line_info: &[],
+        log_level: 0,
+        log: &mut [],
+    });
+    load.map(drop).map_err(|failure| format!("the kernel refuses such instructions: {}", failure.errno))
 }
 
 fn drop_first() -> Vec<Slot> {

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::slowed;
+
 /// Where a case that needs [`CGROUP2`](crate::need::CGROUP2) has the hierarchy mounted.
 pub const MOUNT: &str = "/sys/fs/cgroup";
 /// The file of a group to which a process writes its id to join it.
@@ -31,7 +33,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + slowed(GRACE);
         while let Err(error) = remove(&self.0) {
             if Instant::now() > deadline {
                 eprintln!("{}: {error}", self.0.display());

@@ -9,12 +9,11 @@ use std::{
     sync::LazyLock,
 };
 
-use serde_json::Value;
+use bpfasm_guest::executable;
 
 use crate::net::Namespace;
 
-/// The path of the `bpfasm` binary, in a case's environment.
-pub const VARIABLE: &str = "BPFASM_TEST_CLI";
+pub use bpfasm_guest::CLI_VARIABLE as VARIABLE;
 /// The folder in which cargo builds, for all that cases make it build.
 pub const TARGET_VARIABLE: &str = "CARGO_TARGET_DIR";
 /// The program file that the suite's main cases build and attach.
@@ -126,29 +125,9 @@ fn own_build() -> io::Result<OwnBuild> {
     }
 }
 
-/// The path of the executable of this name in cargo's messages, one JSON object a line.
-fn executable(messages: &[u8], name: &str) -> Option<String> {
-    messages
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-        .find(|message| message["target"]["name"] == name && message["executable"].is_string())
-        .and_then(|message| Some(message["executable"].as_str()?.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_executable_is_found_among_the_messages() {
-        let messages = br#"{"reason":"compiler-artifact","target":{"name":"bpfasm"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/t/other"}
-{"reason":"compiler-artifact","target":{"name":"bpfasm"},"executable":"/t/debug/bpfasm"}
-not json
-"#;
-        assert_eq!(executable(messages, "bpfasm").as_deref(), Some("/t/debug/bpfasm"));
-        assert_eq!(executable(messages, "third"), None);
-    }
 
     #[test]
     fn the_workspace_is_where_the_program_is_built_from() {

@@ -30,8 +30,10 @@ pub mod case;
 pub mod cgroup;
 pub mod cli;
 pub mod command;
+mod guest;
 pub mod need;
 pub mod net;
+mod results;
 pub mod sandbox;
 pub mod soak;
 pub mod suite;
@@ -41,12 +43,33 @@ pub use need::Need;
 pub use sandbox::Sandbox;
 
 use std::{
+    env,
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
 
-/// How long [`eventually`] and the receiving ends of a [`Wire`](net::Wire) wait for what must come.
+/// The environment variable that says how many times slower than others a machine is, such as one that is emulated.
+pub const SLOWDOWN_VARIABLE: &str = "BPFASM_SLOWDOWN";
+
+/// How long [`eventually`] and the receiving ends of a [`Wire`](net::Wire) wait for what must come, if [`slowed`].
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many times slower than others this machine is: [`SLOWDOWN_VARIABLE`], or 1.
+#[must_use]
+pub fn slowdown() -> u32 {
+    static TIMES: LazyLock<u32> = LazyLock::new(|| {
+        let times = env::var(SLOWDOWN_VARIABLE).ok().and_then(|times| times.parse().ok());
+        times.filter(|&times| times > 0).unwrap_or(1)
+    });
+    *TIMES
+}
+
+/// As much time as something takes on this machine that takes so long on others.
+#[must_use]
+pub fn slowed(usual: Duration) -> Duration {
+    usual.saturating_mul(slowdown())
+}
 
 /// Asks again and again, until `ask` answers: for effects that take the kernel or another process a moment.
 ///
@@ -55,12 +78,13 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// After [`PATIENCE`], naming `what` did not come.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = slowed(PATIENCE);
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -28,7 +28,8 @@ pub struct Supply {
 }
 
 impl Need {
-    pub(crate) const fn new(name: &'static str, ask: fn() -> Result<(), String>) -> Self {
+    /// A need, and how to ask for it.
+    pub const fn new(name: &'static str, ask: fn() -> Result<(), String>) -> Self {
         Need { name, met: LazyLock::new(ask), supply: None }
     }
 
@@ -101,10 +102,10 @@ pub static CLSACT: Need =
     Need::new("CLSACT", || in_namespace(|| net::qdisc::add("lo", net::qdisc::Kind::Clsact), "clsact"));
 
 /// The classifier of BPF programs, `cls_bpf`.
-pub static CLS_BPF: Need = Need::new("CLS_BPF", || kernel_name("cls_bpf_classify"));
+pub static CLS_BPF: Need = Need::new("CLS_BPF", || classifier("bpf"));
 
 /// The u32 classifier: a filter that has nothing to do with BPF.
-pub static CLS_U32: Need = Need::new("CLS_U32", || kernel_name("u32_classify"));
+pub static CLS_U32: Need = Need::new("CLS_U32", || classifier("u32"));
 
 /// The action that sends packets to another device.
 pub static MIRRED: Need = Need::new("MIRRED", || kernel_name("tcf_mirred_act"));
@@ -167,6 +168,19 @@ fn read(path: &str) -> Result<String, String> {
 fn in_namespace(work: impl FnOnce() -> net::Result<()> + Send, what: &str) -> Result<(), String> {
     let namespace = net::Namespace::new().map_err(|error| error.to_string())?;
     namespace.run(work).map_err(|error| format!("no {what} here: {error}"))
+}
+
+fn classifier(kind: &str) -> Result<(), String> {
+    let mut known = false;
+    in_namespace(
+        || {
+            net::qdisc::add("lo", net::qdisc::Kind::Clsact)?;
+            known = net::filter::has_classifier("lo", kind)?;
+            Ok(())
+        },
+        "clsact",
+    )?;
+    if known { Ok(()) } else { Err(format!("the kernel has no classifier {kind}")) }
 }
 
 fn capability(bit: u32) -> Result<(), String> {

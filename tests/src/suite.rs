@@ -6,9 +6,9 @@ use std::{
     io::{self, Read as _},
     path::Path,
     process::{Command, ExitCode, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,8 +16,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::{
     Case,
     cgroup::Group,
-    need,
+    guest, need,
+    results::Results,
     sandbox::{Sandbox, Scratch, Supervisor, group_name},
+    slowed,
 };
 
 /// First argument of the process that makes a case's namespaces.
@@ -43,7 +45,13 @@ pub fn main(cases: Vec<Case>) -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [SUPERVISE, name, scratch] => supervise(&[RUN, name, scratch]),
         [RUN, name, scratch] => run(&cases, name, Path::new(scratch)),
-        _ => schedule(cases),
+        _ => match guest::arguments(&arguments) {
+            Some(arguments) => guest::run(arguments),
+            None => schedule(cases).unwrap_or_else(|error| {
+                eprintln!("no results: {error}");
+                ExitCode::FAILURE
+            }),
+        },
     }
 }
 
@@ -82,25 +90,19 @@ fn run(cases: &[Case], name: &str, scratch: &Path) -> ExitCode {
 }
 
 /// The suite's part.
-fn schedule(cases: Vec<Case>) -> ExitCode {
+fn schedule(cases: Vec<Case>) -> io::Result<ExitCode> {
     let arguments = Arguments::from_args();
     let required = env::var_os(REQUIRE).is_some_and(|what| what == "kernel");
+    let results = Arc::new(Results::open()?);
     let mut ignored = BTreeMap::<String, Vec<String>>::new();
     let mut trials = Vec::new();
     for case in cases {
         let missing = case.missing();
         let name = case.name().to_owned();
-        let show = arguments.nocapture;
         let ignore = !missing.is_empty() && !required;
-        let trial = {
-            let missing = missing.clone();
-            Trial::test(
-                &name,
-                move || if missing.is_empty() { execute(&case, show) } else { Err(missing.join("; ").into()) },
-            )
-            .with_ignored_flag(ignore)
-        };
-        if arguments.is_ignored(&trial) && !arguments.is_filtered_out(&trial) {
+        let trial = trial(case, missing.clone(), arguments.nocapture, Arc::clone(&results)).with_ignored_flag(ignore);
+        if arguments.is_ignored(&trial) && !arguments.is_filtered_out(&trial) && !arguments.list {
+            results.ignored(&name, &missing)?;
             for reason in missing {
                 ignored.entry(reason).or_default().push(name.clone());
             }
@@ -108,13 +110,24 @@ fn schedule(cases: Vec<Case>) -> ExitCode {
         trials.push(trial);
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if !arguments.list && !ignored.is_empty() {
+    if !ignored.is_empty() {
         eprintln!("ignored, by missing need ({REQUIRE}=kernel makes these failures):");
         for (reason, names) in ignored {
             eprintln!("  {reason}\n    {}", names.join("\n    "));
         }
     }
-    conclusion.exit_code()
+    results.done(&conclusion)?;
+    Ok(conclusion.exit_code())
+}
+
+/// What libtest runs: the case, if nothing is missing.
+fn trial(case: Case, missing: Vec<String>, show: bool, results: Arc<Results>) -> Trial {
+    Trial::test(case.name().to_owned(), move || {
+        let start = Instant::now();
+        let outcome = if missing.is_empty() { execute(&case, show) } else { Err(missing.join("; ").into()) };
+        results.ran(case.name(), start.elapsed(), &outcome)?;
+        outcome
+    })
 }
 
 /// The command that runs one case, in a sandbox with this folder, without what the suite would prepare for it.
@@ -142,14 +155,15 @@ fn execute(case: &Case, show: bool) -> Result<(), Failed> {
     };
     let mut command = supervised(case.name(), scratch.path())?;
     command.envs(variables);
-    let (end, output) = run_within(command, case.limit())?;
+    let limit = slowed(case.limit());
+    let (end, output) = run_within(command, limit)?;
     if show {
         print!("{output}");
     }
     match end {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{status}\n{output}").into()),
-        None => Err(format!("killed: not done after {:?}\n{output}", case.limit()).into()),
+        None => Err(format!("killed: not done after {limit:?}\n{output}").into()),
     }
 }
 

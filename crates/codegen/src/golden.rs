@@ -81,6 +81,49 @@ fn tc_ingress() {
     golden(TC_INGRESS, &little(CpuLevel::V3).endian(Endian::Big), &big);
 }
 
+/// Asks again for the same bytes, where the answer to the first question is not known any more.
+const AGAIN: &str = "
+block0:
+  v0 = context
+  v1 = load.w context v0 + 80
+  v2 = load.w context v0 + 76
+  v3 = add64 v2, 34
+  branch.gt64 v3, v1, block1, block2
+block1:
+  jump block3(0)
+block2:
+  v4 = load.w packet v2 + 26
+  jump block3(v4)
+block3(v5):
+  store.w context v0 + 8, v5
+  branch.gt64 v3, v1, block4, block5
+block4:
+  return v5
+block5:
+  v6 = load.w packet v2 + 30
+  return v6
+";
+
+#[test]
+fn a_sum_that_is_compared_again_is_made_again() {
+    let expected = "
+0: r2 = *(u32 *)(r1 + 0x50)
+1: r4 = *(u32 *)(r1 + 0x4c)
+2: r0 = r4
+3: r0 += 0x22
+4: if r0 <= r2 goto +0x2
+5: w0 = 0x0
+6: goto +0x1
+7: r0 = *(u32 *)(r4 + 0x1a)
+8: *(u32 *)(r1 + 0x8) = r0
+9: r1 = r4
+10: r1 += 0x22
+11: if r1 > r2 goto +0x1
+12: r0 = *(u32 *)(r4 + 0x1e)
+13: exit";
+    golden(AGAIN, &little(CpuLevel::V3), expected);
+}
+
 #[test]
 fn network_constants_have_the_bytes_of_the_packet() {
     for endian in [Endian::Little, Endian::Big] {

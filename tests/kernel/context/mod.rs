@@ -141,7 +141,7 @@ fn echoes(skb: &mut CgroupSkb) -> Cgroup {
 }
 
 fn cgroup_skb_reads_bytes() {
-    use bpfasm::loader::TestRun;
+    use bpfasm::loader::{ErrorKind, TestRun};
     let program = echoes.load().unwrap();
     // Ethernet header, then the packet from its IP header on.
     let frame = |ethertype: u16, packet: &[u8]| {
@@ -172,7 +172,11 @@ fn cgroup_skb_reads_bytes() {
         (ipv4(0, IPPROTO_TCP, 8), 1),
     ];
     for (packet, verdict) in rows {
-        assert_eq!(program.test_run(&TestRun::packet(&packet)).unwrap().retval, verdict, "{packet:02x?}");
+        match program.test_run(&TestRun::packet(&packet)) {
+            Ok(run) => assert_eq!(run.retval, verdict, "{packet:02x?}"),
+            // A kernel that runs them on nothing: then there is no verdict, rather than a wrong one.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The tc filters of a device, as the kernel lists them.
 
 use futures_util::TryStreamExt as _;
-use netlink_packet_route::tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcMessage, TcOption};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
+};
 
 use super::{
-    Direction, Result,
-    route::{talk, tc_index},
+    Direction, Error, Result,
+    route::{create, talk, tc_index},
 };
 
 /// One filter.
@@ -42,6 +45,25 @@ pub fn list(device: &str, direction: Direction) -> Result<Vec<Filter>> {
     })?;
     // Each priority begins with an entry for itself, with handle 0.
     Ok(messages.into_iter().filter(|message| u32::from(message.header.handle) != 0).map(Filter::from).collect())
+}
+
+/// Whether the kernel has a classifier: it is asked for a filter of it with no options, on a device with clsact.
+///
+/// # Errors
+///
+/// Any other answer of the kernel, or `ENODEV`.
+pub fn has_classifier(device: &str, kind: &str) -> Result<bool> {
+    let mut message = TcMessage::with_index(tc_index(device)?);
+    message.header.parent = TcHandle { major: TcHandle::CLSACT.major, minor: TcHandle::MIN_INGRESS };
+    // Priority 1, ETH_P_ALL in network order.
+    message.header.info = 1 << 16 | u32::from(3_u16.to_be());
+    message.attributes.push(TcAttribute::Kind(kind.into()));
+    match talk(async |handle| create(handle, RouteNetlinkMessage::NewTrafficFilter(message)).await) {
+        Ok(()) => Ok(true),
+        Err(Error::Io(error)) if error.raw_os_error() == Some(nix::libc::EINVAL) => Ok(true),
+        Err(Error::Io(error)) if error.raw_os_error() == Some(nix::libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl From<TcMessage> for Filter {

@@ -16,7 +16,7 @@ use nix::{
 };
 
 use super::{Direction, Namespace, Result, link};
-use crate::{PATIENCE, eventually};
+use crate::{PATIENCE, eventually, slowed};
 
 /// The end in the case's own network namespace: the device under test.
 pub const DEVICE: &str = "v0";
@@ -159,7 +159,7 @@ impl Wire {
 
     /// Whose packets of a round arrive, until all of `awaited` have, or for as long as can be waited.
     fn arrivals(&self, round: [u8; 8], awaited: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + slowed(PATIENCE);
         let mut arrived = Vec::new();
         while !awaited.iter().all(|sender| arrived.contains(sender)) {
             match self.receive(deadline).expect("receive a packet") {

@@ -35,6 +35,29 @@ pub fn run(command: &mut Command) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::Failed { command: line(command), status }) }
 }
 
+/// Runs a command to its end, and gives what it writes.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub fn bytes(command: &mut Command) -> Result<Vec<u8>, Error> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|source| Error::Start { command: line(command), source })?;
+    match output.status {
+        status if status.success() => Ok(output.stdout),
+        status => Err(Error::Failed { command: line(command), status }),
+    }
+}
+
+/// The same, as text.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub fn output(command: &mut Command) -> Result<String, Error> {
+    bytes(command).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A command as one would type it.
 pub fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();

@@ -36,8 +36,47 @@ pub enum Error {
     #[error("findings in: {}", .targets.join(", "))]
     Findings { targets: Vec<String> },
     /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
-    #[error("no place for the corpus: set HOME, XDG_CACHE_HOME or --corpus")]
+    #[error("no place for what is kept: set HOME or XDG_CACHE_HOME, or name a folder")]
     NoCache,
+    /// A kernel of the matrix is not to be had.
+    #[error("kernel {tag}: {reason}")]
+    Kernel { tag: &'static str, reason: Box<Error> },
+    /// The system's sources have no archive of Debian.
+    #[error("no archive of Debian among apt's sources")]
+    NoArchive,
+    /// The archive does not have a package.
+    #[error("the archive has no package {package}")]
+    NoPackage { package: String },
+    /// A kernel's packages have no modules, or those of several kernels.
+    #[error("{path}: the modules of one kernel expected")]
+    NoModules { path: PathBuf },
+    /// A kernel's packages have no image.
+    #[error("{path}: no vmlinuz")]
+    NoImage { path: PathBuf },
+    /// A kernel does not have a module that guests need.
+    #[error("no module {name}")]
+    NoModule { name: String },
+    /// A kernel's folder was made for other modules than those that guests load now.
+    #[error("{path}: made for other modules, `cargo xtask kernels` makes it anew")]
+    StaleKernel { path: PathBuf },
+    /// A file does not fit into a file system of the kernel's first kind.
+    #[error("{path}: too big")]
+    TooBig { path: String },
+    /// Cargo did not build what it was asked to.
+    #[error("cargo has built no `{name}`")]
+    NotBuilt { name: &'static str },
+    /// There is no QEMU.
+    #[error("qemu-system-x86_64 is needed: apt-get install --no-install-recommends qemu-system-x86")]
+    NoQemu,
+    /// A guest did not come to its end.
+    #[error("guest {tag}: {what}\n{tail}\n(all of it in {})", .console.display())]
+    Guest { tag: &'static str, what: String, console: PathBuf, tail: String },
+    /// Cases of the kernel suite fail.
+    #[error("{count} cases of the kernel suite failed")]
+    Cases { count: usize },
+    /// Cases of the kernel suite run on no machine at all.
+    #[error("{count} cases of the kernel suite were ignored everywhere")]
+    NeverRun { count: usize },
     /// The program file that is edited again and again has changed its look.
     #[cfg(feature = "bench")]
     #[error("{path}: no `{wanted}` to edit")]

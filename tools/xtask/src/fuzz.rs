@@ -2,15 +2,16 @@
 
 mod totals;
 
-use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use self::totals::{Run, Totals};
+use crate::cache;
 use crate::chore::{cargo, command, line, run, workspace};
 use crate::error::Error;
+use crate::scratch::{files, make};
 
 /// Run the fuzz targets in turn.
 ///
@@ -38,7 +39,7 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let targets = self.chosen()?;
         check_fuzzer()?;
-        let home = self.corpus.clone().or_else(cache).ok_or(Error::NoCache)?;
+        let home = self.corpus.clone().map_or_else(|| cache::folder("fuzz"), Ok)?;
         make(&home)?;
         seed(&home)?;
         let mut totals = Totals::read(&home)?;
@@ -73,15 +74,12 @@ impl Args {
 
 /// The names of the files that are targets.
 fn targets() -> Result<Vec<String>, Error> {
-    let path = workspace().join("fuzz/fuzz_targets");
-    let folder = fs::read_dir(&path).map_err(|source| Error::File { path, source })?;
-    let files = folder.filter_map(Result::ok).map(|entry| entry.path());
-    let mut names: Vec<String> = files
+    let files = files(&workspace().join("fuzz/fuzz_targets"))?;
+    Ok(files
+        .iter()
         .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
         .filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()))
-        .collect();
-    names.sort();
-    Ok(names)
+        .collect())
 }
 
 fn cargo_fuzz() -> Command {
@@ -94,16 +92,6 @@ fn cargo_fuzz() -> Command {
 fn check_fuzzer() -> Result<(), Error> {
     let version = cargo_fuzz().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if version.is_ok_and(|status| status.success()) { Ok(()) } else { Err(Error::NoCargoFuzz) }
-}
-
-fn cache() -> Option<PathBuf> {
-    let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-    cache.map(|cache| cache.join("bpfasm/fuzz"))
-}
-
-fn make(folder: &Path) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })
 }
 
 /// Puts into the corpus what no fuzzer guesses soon: a whole object and its parts.

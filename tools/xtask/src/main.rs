@@ -1,12 +1,16 @@
-//! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed.
+//! Chores of the workspace: what continuous integration checks, what is measured, what is fuzzed, which kernels
+//! are tried.
 
 mod bench;
+mod cache;
 mod chore;
 mod ci;
 mod error;
 mod fuzz;
+mod kernels;
 mod readme;
 mod scratch;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -25,6 +29,9 @@ enum Chore {
     Ci(ci::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Kernels(kernels::Args),
+    Vm(vm::Args),
+    Matrix(vm::matrix::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +39,9 @@ fn main() -> ExitCode {
         Chore::Ci(args) => args.run(),
         Chore::Bench(args) => args.run(),
         Chore::Fuzz(args) => args.run(),
+        Chore::Kernels(args) => args.run(),
+        Chore::Vm(args) => args.run(),
+        Chore::Matrix(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

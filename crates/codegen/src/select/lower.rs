@@ -178,10 +178,40 @@ impl Select<'_> {
             let (a, b) = self.compared_in_64(cond, a, b);
             Inst::Branch { op, width: Width::W64, a, b }
         } else {
-            let (a, b) = (self.reg(a), self.src(width, b));
+            let a = self.compared(width, a);
+            let b = if b.as_value().is_some() { Src::Reg(self.compared(width, b)) } else { self.src(width, b) };
             Inst::Branch { op, width, a, b }
         };
         (branch, inverted)
+    }
+
+    /// An operand of a comparison in a register. A sum that several branches compare, such as the end of a header, is made
+    /// again for each.
+    ///
+    /// The kernel's verifier notes at the register of a pointer that it was found behind the packet's end. Where ways meet,
+    /// kernels without the mend of 2026 (`regsafe` in `kernel/bpf/verifier.c`) take a register with that note for one without,
+    /// and decide its next comparison for both. What no instruction reads any more they do not look at.
+    fn compared(&mut self, width: Width, operand: Operand) -> VReg {
+        match operand.as_value().and_then(|value| self.compared_sum(value)) {
+            Some((a, b)) if width == Width::W64 => {
+                let (a, b) = (self.reg(a), self.src(Width::W64, b));
+                self.emit(|dst| Inst::Alu { op: AluOp::Add, width: Width::W64, dst, a, b })
+            }
+            _ => self.reg(operand),
+        }
+    }
+
+    /// What is added in a sum that several branches compare.
+    fn compared_sum(&self, value: Value) -> Option<(Operand, Operand)> {
+        match self.def(value) {
+            Some(&Op::Bin { op: BinOp::Add, width: Width::W64, a, b }) if self.uses.branches[value] > 1 => Some((a, b)),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is nothing but a sum that several branches compare.
+    pub(super) fn is_only_compared(&self, value: Value) -> bool {
+        self.uses.counts[value] == self.uses.branches[value] && self.compared_sum(value).is_some()
     }
 
     /// The conjunction that the branch at the end of `block` compares with zero, if nothing else uses it and a jump can do both.

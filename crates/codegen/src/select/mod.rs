@@ -75,6 +75,8 @@ struct Uses {
     counts: Table<Value, u32>,
     /// How many returns each value has.
     returns: Table<Value, u32>,
+    /// How many 64-bit branches each value decides.
+    branches: Table<Value, u32>,
     /// The operation that defines each value, by block and index.
     defs: Table<Value, Option<(Block, u32)>>,
 }
@@ -85,6 +87,7 @@ impl Uses {
         let mut uses = Uses {
             counts: Table::filled(0, count),
             returns: Table::filled(0, count),
+            branches: Table::filled(0, count),
             defs: Table::filled(None, count),
         };
         for &block in cfg.order() {
@@ -96,6 +99,9 @@ impl Uses {
             data.term.operands().for_each(|operand| uses.note(operand));
             if let Terminator::Return(Operand::Value(value)) = data.term {
                 uses.returns[value] += 1;
+            }
+            if let Terminator::Branch { width: Width::W64, a, b, .. } = data.term {
+                [a, b].iter().filter_map(|operand| operand.as_value()).for_each(|value| uses.branches[value] += 1);
             }
         }
         uses
@@ -136,7 +142,7 @@ impl<'f> Select<'f> {
         let fused = self.fused_and(block);
         for inst in &data.insts {
             self.loc = inst.loc;
-            if Some(inst.result) != fused {
+            if Some(inst.result) != fused && !self.is_only_compared(inst.result) {
                 self.op(inst.result, &inst.op)?;
             }
         }

@@ -99,8 +99,11 @@ pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
     let mut sizes = BtfInfoRaw::default();
     // SAFETY: all addresses are null with length 0.
     unsafe { info_by_fd(btf, &mut sizes) }?;
-    let mut data = vec![0; usize::try_from(sizes.btf_size).map_err(|_| Errno::E2BIG)?];
-    let mut name = [0_u8; 64];
+    let length_of = |size: u32| usize::try_from(size).map_err(|_| Errno::E2BIG);
+    let mut data = vec![0; length_of(sizes.btf_size)?];
+    // Only a BTF that has a name is asked for it: before 5.11 there are no names, and no field for one.
+    let with_end = if sizes.name_len == 0 { 0 } else { sizes.name_len.saturating_add(1) };
+    let mut name = vec![0_u8; length_of(with_end)?];
     let mut info = BtfInfoRaw {
         btf: address_mut(&mut data),
         btf_size: sizes.btf_size,
