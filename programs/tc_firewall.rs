@@ -94,7 +94,7 @@ fn decide(skb: &Tc, ip: &Pkt<Ipv4Hdr>, rules: &[Rule]) -> (U32, TcAction) {
         let fits = rule.from.is_none_or(|network| is_in(source, network))
             && rule.to.is_none_or(|network| is_in(destination, network))
             && rule.protocol.is_none_or(|wanted| protocol == wanted)
-            && rule.ports.is_none_or(|(first, last)| port >= u32::from(first) && port <= u32::from(last));
+            && rule.ports.is_none_or(|ports| is_between(port, ports));
         if fits {
             return (U32::from(number), rule.verdict);
         }
@@ -108,6 +108,12 @@ fn decide(skb: &Tc, ip: &Pkt<Ipv4Hdr>, rules: &[Rule]) -> (U32, TcAction) {
 fn is_in(address: Be32, (network, bits): (Ipv4Addr, u32)) -> bool {
     let mask = u32::MAX.checked_shl(u32::BITS.saturating_sub(bits)).unwrap_or(0);
     address & mask == u32::from(network) & mask
+}
+
+/// Whether a port is one of a range.
+fn is_between(port: U32, (first, last): (u16, u16)) -> bool {
+    let (first, last) = (u32::from(first), u32::from(last));
+    if first == last { port == first } else { port >= first && port <= last }
 }
 
 /// In place of a port, where there is none.

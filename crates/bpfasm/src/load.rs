@@ -45,14 +45,14 @@ impl Loaded {
     /// static COUNTS: Hash<U32, U64> = Hash::new(1024);
     ///
     /// #[program(tc)]
-    /// fn count(skb: &mut Tc) -> TcAction {
+    /// fn count_marks(skb: &mut Tc) -> TcAction {
     ///     if let Some(count) = COUNTS.lookup_or_insert(skb.mark(), 0) {
     ///         count.add(1);
     ///     }
     ///     TcAction::OK
     /// }
     ///
-    /// let loaded = count.load()?;
+    /// let loaded = count_marks.load()?;
     /// for entry in &loaded.map(&COUNTS)? {
     ///     let (mark, count): (u32, u64) = entry?;
     ///     println!("{mark}: {count}");

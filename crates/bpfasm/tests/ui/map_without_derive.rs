@@ -4,11 +4,6 @@ struct Stat {
     packets: U64,
 }
 
-#[derive(BpfStruct)]
-struct Nested {
-    stat: Stat,
-}
-
 #[map]
 static STATS: Hash<U32, Stat> = Hash::new(16);
 
