@@ -109,18 +109,17 @@ fn a_sum_that_is_compared_again_is_made_again() {
     let expected = "
 0: r2 = *(u32 *)(r1 + 0x50)
 1: r4 = *(u32 *)(r1 + 0x4c)
-2: r0 = r4
-3: r0 += 0x22
-4: if r0 <= r2 goto +0x2
-5: w0 = 0x0
-6: goto +0x1
-7: r0 = *(u32 *)(r4 + 0x1a)
-8: *(u32 *)(r1 + 0x8) = r0
-9: r1 = r4
-10: r1 += 0x22
-11: if r1 > r2 goto +0x1
-12: r0 = *(u32 *)(r4 + 0x1e)
-13: exit";
+2: w0 = 0x0
+3: r3 = r4
+4: r3 += 0x22
+5: if r3 > r2 goto +0x1
+6: r0 = *(u32 *)(r4 + 0x1a)
+7: *(u32 *)(r1 + 0x8) = r0
+8: r1 = r4
+9: r1 += 0x22
+10: if r1 > r2 goto +0x1
+11: r0 = *(u32 *)(r4 + 0x1e)
+12: exit";
     golden(AGAIN, &little(CpuLevel::V3), expected);
 }
 
