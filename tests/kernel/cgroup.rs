@@ -91,18 +91,18 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Servers of a group, on loopback.
-struct Servers([TcpListener; 2]);
+pub(crate) struct Servers([TcpListener; 2]);
 
 impl Servers {
     #[track_caller]
-    fn start(sandbox: &Sandbox) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox) -> Self {
         link::set_up("lo", &[]).unwrap();
         let listen = |port| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         Servers(inside(sandbox.cgroup(), || [BLOCKED, FREE].map(listen)))
     }
 
     /// Which of the two can be connected to.
-    fn reachable(&self) -> [bool; 2] {
+    pub(crate) fn reachable(&self) -> [bool; 2] {
         let connects =
             |server: &TcpListener| TcpStream::connect_timeout(&server.local_addr().unwrap(), slowed(SOON)).is_ok();
         self.0.each_ref().map(connects)

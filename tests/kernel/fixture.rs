@@ -2,6 +2,7 @@
 //! `object` crate, without types.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -22,7 +23,8 @@ const TC_ACT_UNSPEC: i32 = -1;
 const TC_ACT_OK: i32 = 0;
 const TC_ACT_SHOT: i32 = 2;
 
-/// The verdict of programs of control groups that lets a packet pass.
+/// The verdicts of programs of control groups, of all their types.
+pub(crate) const CGROUP_DENY: i32 = 0;
 const CGROUP_PASS: i32 = 1;
 
 /// Offsets in `struct __sk_buff`, include/uapi/linux/bpf.h.
@@ -37,33 +39,59 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 
 /// Writes an object with a program `tc_drop` that drops IPv4 from [`FIRST`] and passes the rest.
 pub(crate) fn tc_drop(folder: &Path) -> PathBuf {
-    write(&folder.join("tc_drop.o"), "tc", &[("tc_drop", drop_first())])
+    write(&folder.join("tc_drop.o"), &[("tc", "tc_drop", drop_first())])
+}
+
+/// Writes an object with programs in several sections: `passes` and `drops` in `tc`, of which the second drops as
+/// `tc_drop` does, and `own` in a section whose name tells nothing.
+pub(crate) fn sections(folder: &Path) -> PathBuf {
+    let programs =
+        [("tc", "passes", verdict(TC_ACT_OK)), ("tc", "drops", drop_first()), ("my_own", "own", drop_first())];
+    write(&folder.join("sections.o"), &programs)
 }
 
 /// Writes an object with a program that has no opinion: the next filter is asked.
 pub(crate) fn no_opinion(folder: &Path, name: &str) -> PathBuf {
-    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
-    let slots = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
-    write(&folder.join(format!("{name}.o")), "tc", &[(name, slots)])
+    returning(folder, "tc", name, TC_ACT_UNSPEC)
 }
 
 /// Writes an object with two programs, `first` and `second`, that have no opinion.
 pub(crate) fn two_programs(folder: &Path) -> PathBuf {
-    let code = [Insn::mov(Width::W64, Reg::R0, TC_ACT_UNSPEC), Insn::exit()];
-    let slots: Vec<Slot> = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
-    write(&folder.join("two.o"), "tc", &[("first", slots.clone()), ("second", slots)])
+    let slots = verdict(TC_ACT_UNSPEC);
+    write(&folder.join("two.o"), &[("tc", "first", slots.clone()), ("tc", "second", slots)])
 }
 
 /// Writes an object with a program for the ingress of control groups that lets everything pass.
 pub(crate) fn cgroup_pass(folder: &Path, name: &str) -> PathBuf {
-    let code = [Insn::mov(Width::W64, Reg::R0, CGROUP_PASS), Insn::exit()];
-    let slots = code.iter().flat_map(|insn| insn.encode().to_vec()).collect();
-    write(&folder.join(format!("{name}.o")), "cgroup_skb/ingress", &[(name, slots)])
+    returning(folder, "cgroup_skb/ingress", name, CGROUP_PASS)
+}
+
+/// Writes an object with a program that does nothing but give a verdict.
+pub(crate) fn returning(folder: &Path, section: &str, name: &str, value: i32) -> PathBuf {
+    write(&folder.join(format!("{name}.o")), &[(section, name, verdict(value))])
+}
+
+/// The same, with a number in its code that gives it a tag of its own.
+pub(crate) fn returning_with(folder: &Path, section: &str, name: &str, value: i32, number: i32) -> PathBuf {
+    let code = [vec![Insn::mov(Width::W64, Reg::R0, number)], verdict_code(value)].concat();
+    write(&folder.join(format!("{name}.o")), &[(section, name, slots(&code))])
 }
 
 /// Writes an object with a program that returns without having set a verdict: no verifier takes it.
 pub(crate) fn no_verdict(folder: &Path) -> PathBuf {
-    write(&folder.join("no_verdict.o"), "tc", &[("no_verdict", Insn::exit().encode().to_vec())])
+    write(&folder.join("no_verdict.o"), &[("tc", "no_verdict", slots(&[Insn::exit()]))])
+}
+
+fn verdict(value: i32) -> Vec<Slot> {
+    slots(&verdict_code(value))
+}
+
+fn verdict_code(value: i32) -> Vec<Insn> {
+    vec![Insn::mov(Width::W64, Reg::R0, value), Insn::exit()]
+}
+
+fn slots(code: &[Insn]) -> Vec<Slot> {
+    code.iter().flat_map(|insn| insn.encode().to_vec()).collect()
 }
 
 /// Asks whether the kernel takes these instructions, as the program of a socket.
@@ -105,13 +133,15 @@ fn drop_first() -> Vec<Slot> {
     asm.finish().unwrap()
 }
 
-/// All programs go to one section, one after the other.
-fn write(file: &Path, section: &str, programs: &[(&str, Vec<Slot>)]) -> PathBuf {
+/// Each program is a section, a name and code; those of one section lie one after the other.
+fn write(file: &Path, programs: &[(&str, &str, Vec<Slot>)]) -> PathBuf {
     let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::default());
     let license = object.add_section(Vec::new(), b"license".to_vec(), SectionKind::Data);
     object.append_section_data(license, b"GPL\0", 1);
-    let section = object.add_section(Vec::new(), section.as_bytes().to_vec(), SectionKind::Text);
-    for (name, slots) in programs {
+    let mut sections = BTreeMap::new();
+    for (section, name, slots) in programs {
+        let new = || object.add_section(Vec::new(), section.as_bytes().to_vec(), SectionKind::Text);
+        let section = *sections.entry(section).or_insert_with(new);
         let code: Vec<u8> = slots.iter().flat_map(|slot| slot.to_bytes(Endian::NATIVE)).collect();
         let offset = object.append_section_data(section, &code, 8);
         object.add_symbol(Symbol {

@@ -8,6 +8,7 @@
 mod attach;
 mod baseline;
 mod cgroup;
+mod cgroup_noun;
 mod context;
 mod corpus;
 mod fixture;
@@ -16,6 +17,7 @@ mod hold;
 mod hook;
 mod library;
 mod loader;
+mod maps;
 mod mine;
 mod nat;
 mod object;
@@ -24,6 +26,7 @@ mod random;
 mod refused;
 mod run;
 mod soak;
+mod tc_noun;
 
 use std::process::ExitCode;
 
@@ -32,12 +35,14 @@ fn main() -> ExitCode {
         baseline::cases,
         attach::cases,
         cgroup::cases,
+        cgroup_noun::cases,
         context::cases,
         corpus::cases,
         foreign::cases,
         hold::cases,
         library::cases,
         loader::cases,
+        maps::cases,
         mine::cases,
         nat::cases,
         object::cases,
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
         refused::cases,
         run::cases,
         soak::cases,
+        tc_noun::cases,
     ];
     bpfasm_tests::suite::main(cases.iter().flat_map(|cases| cases()).collect())
 }

@@ -1,5 +1,6 @@
 //! Random programs: the optimised and the plain code, at every cpu level, do what an interpreter of the same program does.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bpfasm::codegen::{CpuLevel, Options};
@@ -61,6 +62,7 @@ enum Value {
     Variable(usize),
     Byte(u8),
     Word(u8),
+    Counter(u32),
     Signed(Box<Value>, Box<Value>),
     Arith(Arith, Box<Value>, Box<Value>),
 }
@@ -78,6 +80,8 @@ enum Compare {
 enum Statement {
     Set(usize, Value),
     Store(u8, Value),
+    Count(u32, Value),
+    Insert(u32, Value),
     If(Compare, Value, Value, Vec<Statement>, Vec<Statement>),
     Repeat(Value, Vec<Statement>),
     Return(Value),
@@ -94,6 +98,12 @@ struct Word {
 }
 
 type Variables = [U32; 3];
+
+/// How many counters there are; one more is asked for.
+const COUNTERS: u32 = 3;
+
+#[map]
+static COUNTS: Hash<U32, U32> = Hash::new(COUNTERS + 1);
 
 #[staged]
 fn byte(skb: &Tc, offset: u8) -> U32 {
@@ -112,12 +122,21 @@ fn word(skb: &Tc, offset: u8) -> U32 {
 }
 
 #[staged]
+fn counter(index: u32) -> U32 {
+    match COUNTS.lookup(index) {
+        Some(count) => count.get(),
+        None => U32::from(0),
+    }
+}
+
+#[staged]
 fn value(skb: &Tc, variables: Variables, expr: &Value) -> U32 {
     match expr {
         Value::Number(number) => U32::from(*number),
         Value::Variable(index) => variables[*index],
         Value::Byte(offset) => byte(skb, *offset),
         Value::Word(offset) => word(skb, *offset),
+        Value::Counter(index) => counter(*index),
         Value::Signed(a, b) => {
             let (a, b) = (value(skb, variables, a), value(skb, variables, b));
             let sum = I64::from(a.signed()) + I64::from(b.signed());
@@ -164,6 +183,18 @@ fn execute(skb: &mut Tc, mut variables: Variables, body: &[Statement]) -> (Varia
                     byte.set_value(stored.low8());
                 }
             }
+            Statement::Count(index, expr) => {
+                let step = value(skb, variables, expr);
+                if let Some(count) = COUNTS.lookup(*index) {
+                    count.add(step);
+                }
+            }
+            Statement::Insert(index, expr) => {
+                let start = value(skb, variables, expr);
+                if let Some(count) = COUNTS.lookup_or_insert(*index, start) {
+                    count.set(count.get() ^ 1);
+                }
+            }
             Statement::If(compare, a, b, then, otherwise) => {
                 let arm = if holds(skb, variables, *compare, a, b) { then } else { otherwise };
                 let (after, result) = execute(skb, variables, arm);
@@ -201,6 +232,8 @@ fn random(skb: &mut Tc, body: &[Statement]) -> TcAction {
 struct Interpreter {
     packet: Vec<u8>,
     variables: [u32; 3],
+    /// What programs before left in the map, and this one changes.
+    counters: BTreeMap<u32, u32>,
 }
 
 impl Interpreter {
@@ -209,6 +242,7 @@ impl Interpreter {
             Value::Number(number) => *number,
             Value::Variable(index) => self.variables[*index],
             Value::Byte(offset) => self.packet.get(usize::from(*offset)).copied().unwrap_or(0).into(),
+            Value::Counter(index) => self.counters.get(index).copied().unwrap_or(0),
             Value::Word(offset) => {
                 let from = usize::from(*offset);
                 let bytes = self.packet.get(from..from + 4).and_then(|bytes| bytes.try_into().ok());
@@ -247,6 +281,16 @@ impl Interpreter {
                         *byte = low;
                     }
                 }
+                Statement::Count(index, expr) => {
+                    let step = self.value(expr);
+                    if let Some(count) = self.counters.get_mut(index) {
+                        *count = count.wrapping_add(step);
+                    }
+                }
+                Statement::Insert(index, expr) => {
+                    let start = self.value(expr);
+                    *self.counters.entry(*index).or_insert(start) ^= 1;
+                }
                 Statement::If(compare, a, b, then, otherwise) => {
                     let (a, b) = (self.value(a), self.value(b));
                     let holds = match compare {
@@ -280,6 +324,7 @@ fn values() -> impl Strategy<Value = Value> {
         (0..3usize).prop_map(Value::Variable),
         (14..60u8).prop_map(Value::Byte),
         (14..60u8).prop_map(Value::Word),
+        (0..=COUNTERS).prop_map(Value::Counter),
     ];
     leaf.prop_recursive(2, 6, 2, |inner| {
         let op = prop::sample::select(vec![
@@ -306,6 +351,8 @@ fn bodies() -> impl Strategy<Value = Vec<Statement>> {
     let simple = prop_oneof![
         4 => (0..3usize, values()).prop_map(|(index, expr)| Statement::Set(index, expr)),
         2 => (14..60u8, values()).prop_map(|(offset, expr)| Statement::Store(offset, expr)),
+        1 => (0..=COUNTERS, values()).prop_map(|(index, expr)| Statement::Count(index, expr)),
+        1 => (0..COUNTERS, values()).prop_map(|(index, expr)| Statement::Insert(index, expr)),
         1 => values().prop_map(Statement::Return),
     ];
     let statement = simple.prop_recursive(2, 10, 3, |inner| {
@@ -363,13 +410,21 @@ fn check(body: &[Statement], packets: &[Vec<u8>], options: &Options) -> Result<(
     let object = compile(&[&random.with(body)], options).map_err(|error| fail(error.to_string()))?;
     let mut loaded = loader::load(&object).map_err(|error| fail(format!("{error:#}")))?;
     let program = loaded.take_program("random").map_err(|error| fail(error.to_string()))?;
+    // A program that names no counter has no map.
+    let counts = loaded.map_of(&COUNTS).ok();
+    let mut counters = BTreeMap::new();
     for packet in packets {
         let length = u32::try_from(packet.len()).unwrap();
-        let mut expected = Interpreter { packet: packet.clone(), variables: [1, 2, length] };
+        let mut expected = Interpreter { packet: packet.clone(), variables: [1, 2, length], counters };
         let verdict = expected.execute(body).unwrap_or(FELL_OFF);
         let run = program.test_run(&TestRun::packet(packet)).map_err(|error| fail(error.to_string()))?;
         prop_assert_eq!(run.retval, verdict, "verdict with {:?} of {:02x?}", options, packet);
         prop_assert_eq!(&run.data_out, &expected.packet, "packet with {:?}", options);
+        if let Some(counts) = &counts {
+            let found: BTreeMap<u32, u32> = counts.iter().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(&found, &expected.counters, "counters with {:?}", options);
+        }
+        counters = expected.counters;
     }
     Ok(())
 }

@@ -107,6 +107,9 @@ pub static CLS_BPF: Need = Need::new("CLS_BPF", || classifier("bpf"));
 /// The u32 classifier: a filter that has nothing to do with BPF.
 pub static CLS_U32: Need = Need::new("CLS_U32", || classifier("u32"));
 
+/// The action that sends packets to another device.
+pub static MIRRED: Need = Need::new("MIRRED", || kernel_name("tcf_mirred_act"));
+
 /// The BPF file system, whose instance each case mounts for itself.
 pub static BPFFS: Need = Need::new("BPFFS", || {
     let known = read("/proc/filesystems")?;

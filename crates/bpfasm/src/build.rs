@@ -15,10 +15,10 @@ use bpfasm_codegen::ir::Program;
 use bpfasm_codegen::source::{SourceMap, SourceText};
 use bpfasm_codegen::{self as codegen, CpuLevel, Endian, Options};
 use bpfasm_dsl::build::{Entry, EntryError, Settings};
+use bpfasm_dsl::module;
 use bpfasm_object::elf;
 use bpfasm_object::kernel::section;
 
-use crate::compile::module;
 use crate::{Error, ErrorKind};
 
 /// The file that is built.
@@ -114,16 +114,12 @@ fn target(name: &str) -> Option<Endian> {
 }
 
 fn run(file: &File, entries: &[&Entry], arguments: &Arguments) -> Result<(), DriverError> {
+    arguments.settings.check(entries)?;
+    let staged = entries.iter().map(|entry| (entry.stage)(&arguments.settings)).collect::<Result<Vec<_>, _>>()?;
+    // The first that has a line wins: this one knows the file's name.
     let mut sources = SourceMap::new();
     sources.add(SourceText { path: file.path.into(), name: file.name.into(), first_line: 1, text: file.text.into() });
-    arguments.settings.check(entries)?;
-    let mut programs = Vec::new();
-    for entry in entries {
-        let staged = (entry.stage)(&arguments.settings)?;
-        sources.add(staged.source);
-        programs.push(staged.program);
-    }
-    let module = module(programs);
+    let module = module(staged, &mut sources);
     if arguments.emit_ir {
         write(arguments, "ir.txt", module.to_string().as_bytes())?;
     }

@@ -1,33 +1,22 @@
 //! From staged programs to an object.
 
-use bpfasm_codegen::ir::{Module, Table};
 use bpfasm_codegen::source::SourceMap;
 use bpfasm_codegen::{self as codegen, Options};
+use bpfasm_dsl::module;
 use bpfasm_dsl::program::Program;
 use bpfasm_object::Object;
 
 use crate::Error;
 
-/// The licence that programs have unless they say otherwise: most helpers ask for it.
-const LICENSE: &str = "GPL";
-
-/// Stages programs and compiles them to one object.
+/// Stages programs and compiles them to one object. Those that use the same map share it.
 ///
 /// # Errors
 /// [`Error::Stage`] where a program breaks a rule of staging, [`Error::Compile`] where it cannot be compiled for the target.
 pub fn compile(programs: &[&dyn Program], options: &Options) -> Result<Object, Error> {
+    let staged = programs.iter().map(|program| program.stage()).collect::<Result<Vec<_>, _>>()?;
     let mut sources = SourceMap::new();
-    let mut staged = Vec::new();
-    for program in programs {
-        sources.add(program.declaration().source.into());
-        staged.push(program.stage()?);
-    }
-    Ok(codegen::compile(&module(staged), options, &sources)?)
-}
-
-/// Programs as what the compiler takes.
-pub(crate) fn module(programs: Vec<codegen::ir::Program>) -> Module {
-    Module { license: LICENSE.to_owned(), programs, maps: Table::new() }
+    let module = module(staged, &mut sources);
+    Ok(codegen::compile(&module, options, &sources)?)
 }
 
 /// Compiling a program where it stands.

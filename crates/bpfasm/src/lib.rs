@@ -43,6 +43,8 @@ mod compile;
 mod error;
 #[cfg(all(feature = "dsl", feature = "loader"))]
 mod load;
+#[cfg(all(feature = "dsl", feature = "loader"))]
+mod map;
 
 #[cfg(feature = "dsl")]
 pub use bpfasm_codegen as codegen;
@@ -58,6 +60,8 @@ pub use compile::{Compile, compile};
 pub use error::Error;
 #[cfg(all(feature = "dsl", feature = "loader"))]
 pub use load::{Load, Loaded};
+#[cfg(all(feature = "dsl", feature = "loader"))]
+pub use map::{MapOf, UserMap};
 
 /// What a program file needs: `use bpfasm::prelude::*;`.
 #[cfg(feature = "dsl")]
@@ -66,5 +70,5 @@ pub mod prelude {
 
     pub use crate::Compile;
     #[cfg(feature = "loader")]
-    pub use crate::Load;
+    pub use crate::{Load, MapOf};
 }

@@ -8,6 +8,7 @@ use bpfasm::loader::{self, VerifierLog};
 use bpfasm::object::elf::ReadError;
 
 use crate::build::{self, io_kind};
+use crate::hex::Digits;
 use crate::invocation;
 use crate::show::joined;
 use crate::words::Handle;
@@ -89,6 +90,52 @@ pub enum Error {
     SeveralPrograms {
         /// Those that could be meant.
         have: Vec<String>,
+        /// The word that one is named with.
+        word: &'static str,
+    },
+    /// Another tool's words, used as its documentation does not say.
+    #[error("{line}: {reason}")]
+    WrongForm {
+        /// What was written.
+        line: String,
+        /// Why it is wrong.
+        reason: &'static str,
+        /// What is right.
+        right: String,
+    },
+    /// A section that no program lies in.
+    #[error("no program of {} lies in section `{section}`; there is {}", path.display(), list(have))]
+    NoSuchSection {
+        /// The input.
+        path: PathBuf,
+        /// The section asked for.
+        section: String,
+        /// The programs there are.
+        have: Vec<String>,
+    },
+    /// A program's name where a section's is wanted.
+    #[error("`{program}` is a program of {}, and no section: it lies in section `{section}`", path.display())]
+    SectionIsProgram {
+        /// The input.
+        path: PathBuf,
+        /// The program.
+        program: String,
+        /// Its section.
+        section: String,
+    },
+    /// A filter has no clsact qdisc to hang in.
+    #[error("{device} has no clsact qdisc")]
+    WantsClsact {
+        /// The device.
+        device: String,
+    },
+    /// A device has such a qdisc already.
+    #[error("{device} has a {kind} qdisc already")]
+    QdiscExists {
+        /// The device.
+        device: String,
+        /// The qdisc's kind.
+        kind: &'static str,
     },
     /// Hooks that no one program can be attached to.
     #[error("{hook} takes another type of program than the first hook")]
@@ -145,7 +192,7 @@ fn handle_words(handle: &Handle) -> String {
     match handle {
         Handle::Id(id) => format!("with id {id}"),
         Handle::Pinned(path) => format!("is pinned at {}", path.display()),
-        Handle::Tag(tag) => format!("with tag {}", tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Handle::Tag(tag) => format!("with tag {}", Digits(tag)),
         Handle::Name(name) => format!("with name `{name}`"),
     }
 }
@@ -168,8 +215,14 @@ impl Error {
             Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
             Self::Bpfasm(error) => error.kind(),
             Self::NoSuchKey(error) => error.kind(),
-            Self::NoSuchProgram { .. } | Self::NothingNamed { .. } => ErrorKind::NotFound,
-            Self::DoesNotFit { .. }
+            Self::NoSuchProgram { .. }
+            | Self::NothingNamed { .. }
+            | Self::NoSuchSection { .. }
+            | Self::WantsClsact { .. } => ErrorKind::NotFound,
+            Self::QdiscExists { .. } => ErrorKind::Conflict,
+            Self::WrongForm { .. }
+            | Self::SectionIsProgram { .. }
+            | Self::DoesNotFit { .. }
             | Self::NothingFits { .. }
             | Self::SeveralPrograms { .. }
             | Self::HooksDiffer { .. }
@@ -177,6 +230,15 @@ impl Error {
             | Self::Words { .. }
             | Self::SeveralNamed { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
+        }
+    }
+
+    /// The same where the command line is in words of tc or bpftool.
+    #[must_use]
+    pub fn in_words(self) -> Self {
+        match self {
+            Self::SeveralPrograms { have, .. } => Self::SeveralPrograms { have, word: "program" },
+            other => other,
         }
     }
 
@@ -203,7 +265,15 @@ impl Error {
         match self {
             Self::Build(error) => error.help(),
             Self::Bpfasm(bpfasm::Error::Load(error)) => load_help(error),
-            Self::SeveralPrograms { .. } => vec!["name one with --program NAME".to_owned()],
+            Self::SeveralPrograms { word, .. } => vec![format!("name one with {word} NAME")],
+            Self::WantsClsact { device } => {
+                let words = ["tc", "qdisc", "add", "dev", device, "clsact"].map(str::to_owned);
+                vec![format!("to make one:  {}", invocation::privileged(&words))]
+            }
+            Self::WrongForm { right, .. } => vec![right.clone()],
+            Self::SectionIsProgram { program, section, .. } => {
+                vec![format!("write `program {program}`, or `sec {section}` for the first program there")]
+            }
             Self::Words { usage, .. } => vec![format!("it is written  {usage}")],
             Self::SeveralNamed { .. } => vec!["name one with id N".to_owned()],
             Self::BinaryToTerminal => vec!["name a file with -o FILE".to_owned()],

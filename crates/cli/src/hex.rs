@@ -62,6 +62,15 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// Bytes printed two digits each, nothing between.
+pub struct Digits<'a>(pub &'a [u8]);
+
+impl fmt::Display for Digits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +78,8 @@ mod tests {
     #[test]
     fn what_is_printed_is_read_back() {
         let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(parse(&Hex(&bytes).to_string()), Ok(bytes));
+        assert_eq!(parse(&Hex(&bytes).to_string()), Ok(bytes.clone()));
+        assert_eq!(parse(&Digits(&bytes).to_string()), Ok(bytes));
     }
 
     #[test]

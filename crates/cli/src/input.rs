@@ -14,10 +14,10 @@ use crate::error::Error;
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// How a program file is to be built, where the verb is given one.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Staging {
     /// The newest instructions to use in building FILE.rs
-    #[arg(long, value_enum, default_value_t = Cpu::V3)]
+    #[arg(long, value_enum, default_value_t = Cpu::default())]
     pub cpu: Cpu,
     /// A value for a host argument of the program
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -92,7 +92,10 @@ impl Input {
                 match fitting[..] {
                     [only] => Ok(only),
                     [] => Err(Error::NothingFits { path: self.path.clone(), what, have: self.descriptions() }),
-                    [..] => Err(Error::SeveralPrograms { have: fitting.into_iter().map(describe).collect() }),
+                    [..] => {
+                        let have = fitting.into_iter().map(describe).collect();
+                        Err(Error::SeveralPrograms { have, word: "--program" })
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ mod hold;
 mod hook;
 mod input;
 mod invocation;
+mod opened;
 mod output;
 mod report;
 mod show;
@@ -17,8 +18,10 @@ mod table;
 mod text;
 mod value;
 mod words;
+mod wrong_form;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -46,9 +49,8 @@ Example:
 fn main() -> ExitCode {
     let words = output::options_last(env::args_os().collect());
     let json = output::asks_for_json(&words);
-    let cli = Cli::parse_from(words);
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = cli.command.run(&mut out).and_then(|()| out.flush().map_err(Error::Output));
+    let done = run(words, &mut out).and_then(|()| out.flush().map_err(Error::Output));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our data has enough of it: that is no failure of ours.
@@ -64,6 +66,11 @@ fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+fn run(words: Vec<OsString>, out: &mut impl Write) -> Result<(), Error> {
+    wrong_form::check(&words)?;
+    Cli::parse_from(words).command.run(out)
 }
 
 #[cfg(test)]

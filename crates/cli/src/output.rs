@@ -12,10 +12,10 @@ use crate::error::Error;
 pub struct Output {
     /// Print JSON
     #[arg(short, long)]
-    json: bool,
+    pub json: bool,
     /// Print JSON over many lines
     #[arg(short, long)]
-    pretty: bool,
+    pub pretty: bool,
 }
 
 impl Output {

@@ -43,6 +43,33 @@ impl Words {
         find(&word, known).ok_or_else(|| self.wrong(format!("`{word}` is not {}", alternatives(known))))
     }
 
+    /// The next word, if there is one.
+    pub fn try_next(&mut self) -> Option<String> {
+        self.rest.next()
+    }
+
+    /// The next word, as what `read` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is no such thing.
+    pub fn read<T>(&mut self, what: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+        let word = self.next(what)?;
+        read(&word).ok_or_else(|| self.wrong(format!("`{word}` is no {what}")))
+    }
+
+    /// Gives a place its value, which `word` names.
+    ///
+    /// # Errors
+    ///
+    /// It has one.
+    pub fn set<T>(&self, place: &mut Option<T>, value: T, word: &str) -> Result<(), Error> {
+        match place.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(self.wrong(format!("`{word}` is one too many: there can be one only"))),
+        }
+    }
+
     /// The words up to the next of these, or the end.
     pub fn until(&mut self, known: &[&'static str]) -> Vec<String> {
         let count = self.rest.as_slice().iter().take_while(|word| find(word, known).is_none()).count();
@@ -61,6 +88,16 @@ impl Words {
         }
     }
 
+    /// An error for a word that means nothing in its place.
+    pub fn unexpected(&self, word: &str, expected: &str) -> Error {
+        self.wrong(format!("`{word}` is not expected here, but {expected}"))
+    }
+
+    /// From here on, the words should be written as `usage` says.
+    pub fn should_be(&mut self, usage: &'static str) {
+        self.usage = usage;
+    }
+
     /// An error that says what is wrong and how it is written.
     pub fn wrong(&self, problem: String) -> Error {
         Error::Words { problem, usage: self.usage }
@@ -70,7 +107,21 @@ impl Words {
 /// The word that this is, or begins. bpftool takes beginnings too.
 fn find(word: &str, known: &[&'static str]) -> Option<&'static str> {
     let exact = known.iter().find(|known| **known == word);
-    exact.or_else(|| known.iter().find(|known| !word.is_empty() && known.starts_with(word))).copied()
+    exact.or_else(|| known.iter().find(|known| begins(word, known))).copied()
+}
+
+/// Whether a word is the beginning of another, or all of it: so bpftool and tc abbreviate.
+pub fn begins(word: &str, whole: &str) -> bool {
+    !word.is_empty() && whole.starts_with(word)
+}
+
+/// A number in decimal digits, in hexadecimal ones after `0x`, in octal ones after `0`.
+pub fn number(word: &str) -> Option<u32> {
+    let hexadecimal = word.strip_prefix("0x").or(word.strip_prefix("0X")).map(|digits| (digits, 16));
+    let octal = || word.strip_prefix('0').filter(|digits| !digits.is_empty()).map(|digits| (digits, 8));
+    let (digits, radix) = hexadecimal.or_else(octal).unwrap_or((word, 10));
+    // A sign is no digit.
+    u32::from_str_radix(digits, radix).ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn alternatives(known: &[&str]) -> String {
@@ -155,6 +206,17 @@ mod tests {
         ];
         for (line, problem) in rows {
             assert_eq!(read(line), Err(problem.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_c_reads_them() {
+        let rows = [("10", Some(10)), ("0x1f", Some(31)), ("017", Some(15)), ("0", Some(0)), ("0XA", Some(10))];
+        for (text, value) in rows {
+            assert_eq!(number(text), value, "{text}");
+        }
+        for wrong in ["", "0x", "-1", "+1", "x", "08", "4294967296", "1 "] {
+            assert_eq!(number(wrong), None, "{wrong}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! The way from a module to an object.
 
-use crate::emit::{self, Code, Lines, Types};
+use crate::emit::{self, Code, Data, Lines, Types};
 use crate::error::Error;
 use crate::ir::{Function, MapDecl, Module, Program, verify};
 use crate::options::Options;
+use crate::select::mir::Symbol;
 use crate::source::{Loc, SourceMap};
 use crate::{passes, regalloc, select};
 use bpfasm_object::{self as object, Linkage, MapDef, MapIx, Object, Relocation, RelocationTarget};
+use std::collections::BTreeSet;
 
 /// Compiles a module to an object. The same module, options and sources give the same object on every machine.
 ///
@@ -20,15 +22,34 @@ pub fn compile(module: &Module, options: &Options, sources: &SourceMap) -> Resul
     object.license.clone_from(&module.license);
     let mut types = Types::default();
     let mut lines = Lines::new(sources);
+    check_names(module)?;
+    let data = Data::new(&module.globals);
+    let target = |symbol: Symbol| match symbol {
+        Symbol::Map(map) => RelocationTarget::Map(MapIx(map.0)),
+        Symbol::Global(global) => data.target(module.maps.len(), global),
+    };
     for program in &module.programs {
         let code = compile_function(&program.function, &program.name, program.loc, options)?;
-        object.functions.push(function(program, code, &mut object.btf, &mut types, &mut lines)?);
+        object.functions.push(function(program, code, &mut object.btf, &mut types, &mut lines, &target)?);
     }
     for map in module.maps.values() {
         object.maps.push(map_def(map, &mut object.btf, &mut types)?);
     }
     object.add_datasecs().map_err(|source| Error::Btf { what: "the maps".to_owned(), source })?;
+    let sections = data.maps(&mut object.btf, &mut types, options.endian);
+    object.maps.extend(sections.map_err(|source| Error::Btf { what: "the global variables".to_owned(), source })?);
     Ok(object)
+}
+
+/// Checks that every program, map and global variable has a name of its own.
+fn check_names(module: &Module) -> Result<(), Error> {
+    let programs = module.programs.iter().map(|program| &program.name);
+    let names = programs.chain(module.maps.values().map(|map| &map.name));
+    let mut known = BTreeSet::new();
+    match names.chain(module.globals.values().map(|global| &global.name)).find(|&name| !known.insert(name)) {
+        Some(name) => Err(Error::DuplicateName { name: name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Compiles one verified function.
@@ -64,17 +85,17 @@ fn function(
     btf: &mut object::Btf,
     types: &mut Types,
     lines: &mut Lines<'_>,
+    target: &impl Fn(Symbol) -> RelocationTarget,
 ) -> Result<object::Function, Error> {
     let type_id = types
         .program(btf, &program.name, program.signature)
         .map_err(|source| Error::Btf { what: format!("program {}", program.name), source })?;
-    let map = |(at, map): (_, crate::ir::MapRef)| Relocation { at, target: RelocationTarget::Map(MapIx(map.0)) };
     Ok(object::Function {
         name: program.name.clone(),
         section: program.section.clone(),
         linkage: Linkage::Global,
         code: code.slots,
-        relocations: code.maps.into_iter().map(map).collect(),
+        relocations: code.symbols.into_iter().map(|(at, symbol)| Relocation { at, target: target(symbol) }).collect(),
         lines: code.places.into_iter().map(|(at, loc)| lines.line(at, loc)).collect(),
         type_id: Some(type_id),
     })
@@ -90,6 +111,7 @@ fn map_def(map: &MapDecl, btf: &mut object::Btf, types: &mut Types) -> Result<Ma
         max_entries: map.max_entries,
         flags: map.flags,
         type_id: None,
+        data: None,
     })
 }
 
@@ -97,9 +119,9 @@ fn map_def(map: &MapDecl, btf: &mut object::Btf, types: &mut Types) -> Result<Ma
 mod tests {
     use super::*;
     use crate::ir::parse::parse;
-    use crate::ir::{DataType, Field, Signature, Table};
+    use crate::ir::{DataType, Field, GlobalDecl, GlobalRef, Signature, Table};
     use crate::source::SourceText;
-    use bpfasm_isa::{CpuLevel, SlotIx};
+    use bpfasm_isa::{CpuLevel, Endian, SlotIx};
     use bpfasm_object::btf::{Kind, Type};
     use bpfasm_object::{Datum, kernel::MapType};
 
@@ -145,7 +167,8 @@ block2:
             loc,
             function: parse(text),
         };
-        Module { license: "GPL".to_owned(), programs: vec![program("first"), program("second")], maps }
+        let programs = vec![program("first"), program("second")];
+        Module { license: "GPL".to_owned(), programs, maps, globals: Table::new() }
     }
 
     #[test]
@@ -187,6 +210,50 @@ block2:
         assert_eq!(object.btf.size_of(value), Ok(8));
         assert_eq!(counts.value, object.maps[1].value);
         assert!(counts.type_id.is_some() && object.btf.find(Kind::DATASEC, ".maps").is_some());
+    }
+
+    #[test]
+    fn globals_lie_in_data_sections() {
+        const PORT: DataType = DataType::Int { name: "__be16", bytes: 2, signed: false };
+        const COUNT: DataType = DataType::Int { name: "__u32", bytes: 4, signed: false };
+        let text = "
+block0:
+  v0 = address global2
+  v1 = load.w map v0 + 0
+  v2 = address global1
+  store.w map v2 + 0, v1
+  v3 = address global3
+  v4 = load.h map v3 + 0
+  return v4";
+        let mut module = module(text);
+        let mut global = |name: &str, data, value: &[u8], read_only| {
+            module.globals.push(GlobalDecl { name: name.to_owned(), data, value: value.to_owned(), read_only });
+        };
+        global("UNUSED", COUNT, &1_u32.to_ne_bytes(), false);
+        global("SEEN", COUNT, &[0; 4], false);
+        global("START", COUNT, &2_u32.to_ne_bytes(), false);
+        global("LISTENS", PORT, &[0, 80], true);
+        for endian in [Endian::Little, Endian::Big] {
+            let object = compile(&module, &Options::new().endian(endian), &SourceMap::new()).unwrap();
+            let sections: Vec<_> = object.maps[2..].iter().map(|map| (map.name.as_str(), map.data.clone())).collect();
+            let word = |number: u32| if endian == Endian::Big { number.to_be_bytes() } else { number.to_le_bytes() };
+            let data = [word(1), [0; 4], word(2), [0; 4]].concat();
+            let rodata = vec![0, 80, 0, 0, 0, 0, 0, 0];
+            assert_eq!(sections, [(".data", Some(data)), (".bss", Some(vec![])), (".rodata", Some(rodata))]);
+            let targets: Vec<_> = object.functions[0].relocations.iter().map(|relocation| relocation.target).collect();
+            let data = |map, offset| RelocationTarget::Data { map: MapIx(map), offset };
+            assert_eq!(targets, [data(2, 8), data(3, 0), data(4, 0)]);
+            let Datum::Type(section) = object.maps[2].value else { panic!("typed") };
+            let Some(Type::Datasec { bytes: 16, variables, .. }) = object.btf.get(section) else { panic!("a datasec") };
+            let offsets: Vec<_> = variables.map(|variable| (variable.offset, variable.size)).collect();
+            assert_eq!(offsets, [(0, 4), (8, 4)]);
+        }
+        module.globals.push(module.globals[GlobalRef(0)].clone());
+        let error = compile(&module, &Options::new(), &SourceMap::new()).unwrap_err();
+        assert!(matches!(error, Error::DuplicateName { name } if name == "UNUSED"));
+        module.globals = Table::new();
+        let error = compile(&module, &Options::new(), &SourceMap::new()).unwrap_err();
+        assert!(matches!(error, Error::InvalidIr { source: verify::Error::NoGlobal(..), .. }), "{error}");
     }
 
     #[track_caller]
@@ -235,16 +302,46 @@ block2:
         assert!(matches!(error, Error::StackTooLarge { bytes: 513..=560, .. }), "{error}");
     }
 
+    /// Where the first jump leads in the end.
+    fn lands(code: &[bpfasm_isa::Slot]) -> usize {
+        let jump_at = |at: usize| bpfasm_isa::Insn::decode(&code[at..]).unwrap().jump_target();
+        let mut at = (0..code.len()).find(|&at| jump_at(at).is_some()).unwrap();
+        while let Some(distance) = jump_at(at) {
+            at = at.checked_add_signed(isize::try_from(distance).unwrap()).unwrap() + 1;
+        }
+        at
+    }
+
     #[test]
-    fn a_jump_knows_how_far_it_can_go() {
-        let long = |stores: usize| {
+    fn jumps_forward_reach_as_far_as_they_like() {
+        let long = |stores: usize, level: CpuLevel| {
             let mut text = "block0:\n  v0 = context\n  branch.eq64 v0, 7, block1, block2\nblock1:\n".to_owned();
             text += &"  store.dw map v0 + 0, 1\n".repeat(stores);
             text += "  jump block2\nblock2:\n  v1 = load.dw map v0 + 8\n  return v1";
-            compile(&module(&text), &Options::new(), &SourceMap::new())
+            let object = compile(&module(&text), &Options::new().cpu(level), &SourceMap::new()).unwrap();
+            object.program("first").unwrap().code.clone()
         };
-        assert!(long(0x7fff).is_ok());
-        let error = long(0x8000).unwrap_err();
+        let jumps = |code: &[bpfasm_isa::Slot]| code.iter().filter(|slot| slot.code == 0x05).count();
+        let far = |code: &[bpfasm_isa::Slot]| code.iter().filter(|slot| slot.code == 0x06).count();
+        // At v4 one jump of the new kind is enough, and an island jumps over itself.
+        for (stores, level, expected) in [
+            (0x8100, CpuLevel::V3, (2, 0)),
+            (0x8100, CpuLevel::V4, (2, 0)),
+            (0x10000, CpuLevel::V3, (4, 0)),
+            (0x10000, CpuLevel::V4, (1, 1)),
+        ] {
+            let code = long(stores, level);
+            assert_eq!((jumps(&code), far(&code)), expected, "{stores} {level}");
+            assert_eq!(lands(&code), code.len() - 2);
+        }
+    }
+
+    #[test]
+    fn a_loop_that_is_too_long_is_refused() {
+        let mut text = "block0:\n  v0 = context\n  jump block1\nblock1:\n".to_owned();
+        text += &"  store.dw map v0 + 0, 1\n".repeat(0x8000);
+        text += "  v1 = load.dw map v0 + 8\n  branch.eq64 v1, 7, block1, block2\nblock2:\n  return v1";
+        let error = error(&text, Options::new());
         assert!(matches!(&error, Error::JumpTooFar { program, .. } if program == "first"), "{error}");
     }
 }

@@ -55,6 +55,12 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// Two programs, maps or global variables of one name: an object tells them apart by it.
+    #[error("two programs, maps or global variables of one object are named {name}")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
     /// A name or a type that BTF cannot hold.
     #[error("types of {what}: {source}")]
     Btf {

@@ -335,6 +335,48 @@ block2:
     golden(text, &little(CpuLevel::V3), expected);
 }
 
+/// Rules that hand their number and verdict to one place.
+const RULES: &str = "
+block0:
+  v0 = context
+  v1 = load.w context v0 + 0
+  v2 = load.w context v0 + 4
+  branch.eq32 v1, 6, block1, block3
+block1:
+  branch.ge32 v2, 22, block2, block3
+block2:
+  branch.le32 v2, 22, block4, block3
+block3:
+  branch.eq32 v1, 17, block5, block6
+block4:
+  jump block7(0, 2)
+block5:
+  jump block7(1, 2)
+block6:
+  jump block7(2, 0)
+block7(v3, v4):
+  v5 = call redirect(v3, v4)
+  return v5";
+
+#[test]
+fn a_rule_sets_what_it_hands_on_before_its_last_comparison() {
+    let expected = "
+0: r3 = *(u32 *)(r1 + 0x0)
+1: r4 = *(u32 *)(r1 + 0x4)
+2: if w3 != 0x6 goto +0x3
+3: w1 = 0x0
+4: w2 = 0x2
+5: if w4 == 0x16 goto +0x5
+6: w1 = 0x1
+7: w2 = 0x2
+8: if w3 == 0x11 goto +0x2
+9: w1 = 0x2
+10: w2 = 0x0
+11: call 0x17
+12: exit";
+    golden(RULES, &little(CpuLevel::V3), expected);
+}
+
 #[test]
 fn context_stores_take_registers_and_others_immediates() {
     let text = "
@@ -361,4 +403,42 @@ block0:
 9: w0 = 0x0
 10: exit";
     golden(text, &little(CpuLevel::V3), expected);
+}
+
+/// Counts packets by mark.
+const COUNTER: &str = "
+slot0: 4 bytes
+block0:
+  v0 = context
+  v1 = load.w context v0 + 8
+  v2 = address slot0
+  store.w stack v2 + 0, v1
+  v3 = address map0
+  v4 = call map_lookup_elem(v3, v2)
+  branch.ne64 v4, 0, block1, block2
+block1:
+  atomic_add.dw map v4 + 0, 1
+  v5 = add64 v4, 8
+  atomic_add.w map v5 + 0, v1
+  jump block2
+block2:
+  return 0
+";
+
+#[test]
+fn additions_to_memory_take_a_register() {
+    let expected = "
+0: r6 = *(u32 *)(r1 + 0x8)
+1: *(u32 *)(r10 - 0x8) = r6
+2: r1 = 0x0 ll
+4: r2 = r10
+5: r2 += -0x8
+6: call 0x1
+7: if r0 == 0x0 goto +0x3
+8: w1 = 0x1
+9: lock *(u64 *)(r0 + 0x0) += r1
+10: lock *(u32 *)(r0 + 0x8) += r6
+11: w0 = 0x0
+12: exit";
+    golden(COUNTER, &little(CpuLevel::V3), expected);
 }

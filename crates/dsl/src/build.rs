@@ -4,10 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use bpfasm_codegen::ir;
-use bpfasm_codegen::source::SourceText;
-
-use crate::program::Program;
+use crate::program::{Program, Staged};
 use crate::sample::Sample;
 use crate::stage::StageError;
 
@@ -28,15 +25,6 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// A staged program with the source text that it brings.
-#[derive(Clone, Debug)]
-pub struct Staged {
-    /// The program.
-    pub program: ir::Program,
-    /// Its function's lines.
-    pub source: SourceText,
 }
 
 /// Why a program of a file could not be staged.
@@ -117,7 +105,7 @@ impl Settings {
     /// Stages a program.
     #[doc(hidden)]
     pub fn stage(&self, program: &dyn Program) -> Result<Staged, EntryError> {
-        Ok(Staged { program: program.stage()?, source: program.declaration().source.into() })
+        Ok(program.stage()?)
     }
 }
 

@@ -137,19 +137,17 @@ impl<T> Dead for Vec<T> {
     }
 }
 
-/// The site of the joins inside of [`Bit`](crate::value::Bit): the macros' own are never zero.
-pub(crate) const BIT_SITE: u64 = 0;
+/// The site of joins in functions of the eDSL: those of the macros are never zero.
+pub(crate) const OWN_SITE: u64 = 0;
 
-/// Joins on one value. Whether this path ends here.
+/// Joins on one value, for functions of the eDSL. A path that ends here stays silent from here on: its value does not matter.
 #[track_caller]
-pub(crate) fn merge_one(scope: &Scope, site: u64, value: &mut impl Staged) -> bool {
+pub(crate) fn merge_one(scope: &Scope, value: &mut impl Staged) {
     let mut join = Join::new();
     join.save(value);
-    let dead = join.merge(scope, site);
-    if !dead {
+    if !join.merge(scope, OWN_SITE) {
         join.restore(value);
     }
-    dead
 }
 
 /// A join in the making: the values of the variables that it joins.

@@ -9,7 +9,8 @@
 //! - *Staging* runs the function once per path and joins the paths into one control-flow graph ([`stage`]).
 //!
 //! # Layers
-//! [`stage`] at the bottom; [`value`] and [`join`] on it; [`header`] and [`context`] on those, with the [`helper`]s; [`program`] on top.
+//! [`stage`] at the bottom; [`value`] and [`join`] on it; [`header`], [`map`] and [`context`] on those, with the [`helper`]s; [`program`]
+//! on top.
 //!
 //! # Example
 //! ```
@@ -21,8 +22,8 @@
 //!     if eth.ethertype() == ETH_P_IP { TcAction::OK } else { TcAction::SHOT }
 //! }
 //!
-//! let program = only_ipv4.stage()?;
-//! assert_eq!(program.section, "tc");
+//! let staged = only_ipv4.stage()?;
+//! assert_eq!(staged.program.section, "tc");
 //! # Ok::<(), bpfasm_dsl::stage::StageError>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -32,6 +33,8 @@ pub mod context;
 pub mod header;
 pub mod helper;
 pub mod join;
+pub mod map;
+mod module;
 pub mod program;
 mod range;
 pub mod sample;
@@ -39,6 +42,7 @@ pub mod stage;
 pub mod uapi;
 pub mod value;
 
+pub use module::module;
 pub use range::{Range, range};
 pub use stage::StageError;
 
@@ -51,12 +55,13 @@ pub mod prelude {
         ArpHdr, EthHdr, Header, IcmpHdr, Icmpv6Hdr, Ipv4Hdr, Ipv6Hdr, Pkt, PktMut, TcpHdr, UdpHdr, VlanHdr,
     };
     pub use crate::helper::{self, FibLookup, NextHop, TunnelKey, TupleV4, TupleV6};
+    pub use crate::map::{Array, Constant, Global, Hash, LpmKey, LpmTrie, LruHash, MapRef, PerCpuArray, PerCpuHash};
     pub use crate::program::Program;
     pub use crate::range;
     pub use crate::sample::Sample;
     pub use crate::uapi::*;
     pub use crate::value::{Be16, Be32, Be64, Be128, Bit, I32, I64, Mac, U8, U16, U32, U64};
-    pub use bpfasm_macros::{Header, program, staged};
+    pub use bpfasm_macros::{BpfStruct, Header, global, map, program, staged};
 }
 
 /// What the macros expand to.
@@ -64,8 +69,10 @@ pub mod prelude {
 pub mod private {
     pub use crate::build::{Entry, SetFromStr, SetList, SetNever, Setting};
     pub use crate::header::{Bytes, Field, Header};
-    pub use crate::join::{Dead, Join, JoinHost, JoinOpaque, JoinStaged, Var};
-    pub use crate::program::{Declaration, Program, Source, bind, returning, stage};
+    pub use crate::join::{Dead, HostKey, Join, JoinHost, JoinOpaque, JoinStaged, Staged, Var};
+    pub use crate::map::{Layout, MapRef, Stored};
+    pub use crate::program::{self, Declaration, Program, Source, bind, returning, stage};
     pub use crate::stage::{Scope, StageError, forked_again_since, forked_since, scope};
     pub use bpfasm_codegen::ir;
+    pub use bpfasm_object::MapData;
 }

@@ -7,7 +7,7 @@ use bpfasm_codegen::source::{Loc, SourceText};
 use bpfasm_object::kernel::{self, ProgramType};
 
 use crate::context::{Context, Verdict};
-use crate::stage::{self, Limits, StageError, StageErrorKind};
+use crate::stage::{self, Graph, Limits, StageError, StageErrorKind, StaticUse};
 
 /// A program that can be staged: the unit struct that `#[program]` makes of a function, or its `with(…)` where it has host arguments.
 pub trait Program {
@@ -18,7 +18,20 @@ pub trait Program {
     ///
     /// # Errors
     /// [`StageError`] where the program breaks a rule of staging, or panics.
-    fn stage(&self) -> Result<ir::Program, StageError>;
+    fn stage(&self) -> Result<Staged, StageError>;
+}
+
+/// A staged program, with what it brings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Staged {
+    /// The program; it numbers maps and global variables from 0.
+    pub program: ir::Program,
+    /// The maps that it uses, by their numbers.
+    pub maps: Vec<StaticUse<ir::MapDecl>>,
+    /// The global variables that it uses, by their numbers.
+    pub globals: Vec<StaticUse<ir::GlobalDecl>>,
+    /// Its function's lines.
+    pub source: SourceText,
 }
 
 /// What is known of a program without staging it.
@@ -79,12 +92,15 @@ pub fn bind<C: Context, V: Verdict, F: Fn(&mut C) -> V>(declaration: Declaration
 pub fn stage<C: Context, V: Verdict>(
     declaration: &Declaration,
     function: impl Fn(&mut C) -> V,
-) -> Result<ir::Program, StageError> {
-    let Declaration { name, section, loc, .. } = *declaration;
+) -> Result<Staged, StageError> {
+    let Declaration { name, section, loc, source } = *declaration;
     let named = |error| StageError { program: name.to_owned(), ..error };
     check_section(section, C::PROGRAM_TYPES, loc).map_err(named)?;
-    let function = stage::stage(Limits::default(), loc, &mut || function(&mut C::new()).result()).map_err(named)?;
-    Ok(ir::Program { name: name.to_owned(), section: section.to_owned(), signature: C::SIGNATURE, loc, function })
+    let Graph { function, maps, globals } =
+        stage::stage(Limits::default(), loc, &mut || function(&mut C::new()).result()).map_err(named)?;
+    let program =
+        ir::Program { name: name.to_owned(), section: section.to_owned(), signature: C::SIGNATURE, loc, function };
+    Ok(Staged { program, maps, globals, source: source.into() })
 }
 
 impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Program for Bound<F, C, V> {
@@ -92,7 +108,7 @@ impl<F: Fn(&mut C) -> V, C: Context, V: Verdict> Program for Bound<F, C, V> {
         &self.declaration
     }
 
-    fn stage(&self) -> Result<ir::Program, StageError> {
+    fn stage(&self) -> Result<Staged, StageError> {
         stage(&self.declaration, &self.function)
     }
 }

@@ -16,6 +16,13 @@ pub const IPPROTO_TCP: u8 = 6;
 /// UDP in an IP packet.
 pub const IPPROTO_UDP: u8 = 17;
 
+/// For `update`: whether or not there is an entry (`include/uapi/linux/bpf.h`).
+pub const BPF_ANY: u64 = 0;
+/// For `update`: only where there is no entry yet.
+pub const BPF_NOEXIST: u64 = 1;
+/// For `update`: only where there is an entry.
+pub const BPF_EXIST: u64 = 2;
+
 /// For `store_bytes`: correct the checksum of a packet whose sum the device computed (`include/uapi/linux/bpf.h`).
 pub const BPF_F_RECOMPUTE_CSUM: u64 = 1;
 /// For `store_bytes`: forget the flow hash.

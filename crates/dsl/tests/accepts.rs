@@ -4,7 +4,7 @@ use bpfasm_codegen::ir::{Function, Terminator};
 use bpfasm_dsl::prelude::*;
 
 fn staged(program: &impl Program) -> Function {
-    program.stage().unwrap_or_else(|error| panic!("{error}")).function
+    program.stage().unwrap_or_else(|error| panic!("{error}")).program.function
 }
 
 /// How many of the blocks that a path reaches return.

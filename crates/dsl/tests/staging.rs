@@ -15,7 +15,7 @@ fn shape(function: &Function) -> (usize, usize) {
 }
 
 fn staged(program: &impl Program) -> Function {
-    program.stage().unwrap_or_else(|error| panic!("{error}")).function
+    program.stage().unwrap_or_else(|error| panic!("{error}")).program.function
 }
 
 fn error(program: &impl Program) -> StageErrorKind {

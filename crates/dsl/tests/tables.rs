@@ -45,7 +45,9 @@ fn what_moves_the_packet_borrows_it() {
 fn methods_are_named_after_their_helpers() {
     for (helper, name, _) in methods::<Tc>().chain(methods::<CgroupSkb>()) {
         let own = helper.id.name().unwrap();
-        let own = own.strip_prefix("skb_").unwrap_or(own);
+        // Of contexts, and of maps: `skb_vlan_pop` and `map_lookup_elem`.
+        let of_map = own.strip_prefix("map_").and_then(|own| own.strip_suffix("_elem"));
+        let own = of_map.or(own.strip_prefix("skb_")).unwrap_or(own);
         assert!(name == own || (own, name) == ("set_tstamp", "set_tstamp_type"), "{name} is {own}");
     }
 }

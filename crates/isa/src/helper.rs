@@ -21,22 +21,38 @@ struct Row {
     id: HelperId,
     name: &'static str,
     since: KernelVersion,
-    moves_packet: bool,
+    reach: Reach,
 }
 
-macro_rules! moves_packet {
+/// What a helper may change of the memory that its caller sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Map values at most.
+    Maps,
+    /// Maps, the context, the packet's bytes, and what it is given pointers to.
+    Memory,
+    /// That, and where the packet's bytes are.
+    PacketPlace,
+}
+
+macro_rules! reach {
     () => {
-        false
+        Reach::Memory
+    };
+    (maps_only) => {
+        Reach::Maps
     };
     (moves_packet) => {
-        true
+        Reach::PacketPlace
     };
 }
 
-/// One row for each helper: its number, constant and name, the first kernel that has it, and `moves_packet` if
-/// `bpf_helper_changes_pkt_data` of `net/core/filter.c` lists it.
+/// One row for each helper: its number, constant and name, the first kernel that has it, and
+/// - `moves_packet` if `bpf_helper_changes_pkt_data` of `net/core/filter.c` lists it;
+/// - `maps_only` if it writes through none of its arguments (`arg*_type` of its `struct bpf_func_proto`, `kernel/bpf/helpers.c`)
+///   and leaves context and packet alone. This is noted of those alone that the compiler calls often.
 macro_rules! helpers {
-    ($($id:literal $konst:ident $name:literal ($major:literal, $minor:literal) $($moves:ident)?;)+) => {
+    ($($id:literal $konst:ident $name:literal ($major:literal, $minor:literal) $($reach:ident)?;)+) => {
         /// One constant for each helper.
         impl HelperId {
             $(#[doc = concat!("`bpf_", $name, "`, since Linux ", $major, ".", $minor, ".")]
@@ -50,20 +66,20 @@ macro_rules! helpers {
             id: HelperId::$konst,
             name: $name,
             since: KernelVersion::new($major, $minor),
-            moves_packet: moves_packet!($($moves)?),
+            reach: reach!($($reach)?),
         }),+];
     };
 }
 
 helpers! {
-    1 MAP_LOOKUP_ELEM "map_lookup_elem" (3, 19);
-    2 MAP_UPDATE_ELEM "map_update_elem" (3, 19);
-    3 MAP_DELETE_ELEM "map_delete_elem" (3, 19);
+    1 MAP_LOOKUP_ELEM "map_lookup_elem" (3, 19) maps_only;
+    2 MAP_UPDATE_ELEM "map_update_elem" (3, 19) maps_only;
+    3 MAP_DELETE_ELEM "map_delete_elem" (3, 19) maps_only;
     4 PROBE_READ "probe_read" (4, 1);
-    5 KTIME_GET_NS "ktime_get_ns" (4, 1);
+    5 KTIME_GET_NS "ktime_get_ns" (4, 1) maps_only;
     6 TRACE_PRINTK "trace_printk" (4, 1);
-    7 GET_PRANDOM_U32 "get_prandom_u32" (4, 1);
-    8 GET_SMP_PROCESSOR_ID "get_smp_processor_id" (4, 1);
+    7 GET_PRANDOM_U32 "get_prandom_u32" (4, 1) maps_only;
+    8 GET_SMP_PROCESSOR_ID "get_smp_processor_id" (4, 1) maps_only;
     9 SKB_STORE_BYTES "skb_store_bytes" (4, 1) moves_packet;
     10 L3_CSUM_REPLACE "l3_csum_replace" (4, 1) moves_packet;
     11 L4_CSUM_REPLACE "l4_csum_replace" (4, 1) moves_packet;
@@ -302,7 +318,13 @@ impl HelperId {
     /// `bpf_helper_changes_pkt_data` in `net/core/filter.c`.
     #[doc(alias = "bpf_helper_changes_pkt_data")]
     pub fn moves_packet_data(self) -> bool {
-        self.row().is_some_and(|row| row.moves_packet)
+        self.row().is_some_and(|row| row.reach == Reach::PacketPlace)
+    }
+
+    /// Whether a call to it changes no memory that its caller sees but map values, at most: neither context nor packet nor
+    /// what it is given pointers to.
+    pub fn changes_maps_only(self) -> bool {
+        self.row().is_some_and(|row| row.reach == Reach::Maps)
     }
 }
 

@@ -58,4 +58,7 @@ fn packet_movers() {
     assert!(HelperId::TAIL_CALL.moves_packet_data());
     assert!(!HelperId::SKB_LOAD_BYTES.moves_packet_data());
     assert!(!HelperId::REDIRECT.moves_packet_data());
+    assert!(HelperId::MAP_LOOKUP_ELEM.changes_maps_only());
+    assert!(!HelperId::SKB_LOAD_BYTES.changes_maps_only());
+    assert!(!HelperId::TAIL_CALL.changes_maps_only());
 }

@@ -214,6 +214,26 @@ pub enum Error {
         /// The existing attachment.
         existing: String,
     },
+    /// The very program is attached at the hook already.
+    #[error("program `{program}` is attached at {hook} already")]
+    ProgramAttached {
+        /// The program's name.
+        program: String,
+        /// The hook.
+        hook: String,
+    },
+    /// The program is not attached at the hook, or not by itself.
+    #[error("program `{program}` (id {id}) is not attached at {hook}{}", held_by(*by_link))]
+    ProgramNotAttached {
+        /// The program's name.
+        program: String,
+        /// The program's id.
+        id: u32,
+        /// The hook.
+        hook: String,
+        /// The link that holds it there.
+        by_link: Option<u32>,
+    },
     /// Another queueing discipline has the place of clsact.
     #[error("{device} has an `{kind}` qdisc, which takes the place of clsact: tc qdisc del dev {device} {kind}")]
     QdiscTaken {
@@ -235,6 +255,30 @@ pub enum Error {
         protocol: u16,
         /// The kernel's refusal.
         source: netlink::Error,
+    },
+    /// A device has no such qdisc.
+    #[error("{device} has no {qdisc} qdisc{}", instead(found.as_deref()))]
+    NoSuchQdisc {
+        /// The device.
+        device: String,
+        /// The kind or the handle of the qdisc.
+        qdisc: String,
+        /// The kind of the qdisc that is in its place.
+        found: Option<String>,
+    },
+    /// There is no such filter.
+    #[error("no filter {filter} ({source})")]
+    NoSuchFilter {
+        /// Where it was looked for.
+        filter: String,
+        /// The kernel's refusal.
+        source: netlink::Error,
+    },
+    /// There is a filter in that place.
+    #[error("there is a filter {filter}")]
+    FilterExists {
+        /// The place.
+        filter: String,
     },
     /// A hook kept changing while it was being changed.
     #[error("{hook} kept changing while {doing}")]
@@ -320,6 +364,14 @@ fn not_cgroup2(path: &Path, version: Option<u8>, mounts: &[PathBuf]) -> String {
     }
 }
 
+fn instead(found: Option<&str>) -> String {
+    found.map_or_else(String::new, |kind| format!(", but an `{kind}` qdisc in its place"))
+}
+
+fn held_by(link: Option<u32>) -> String {
+    link.map_or_else(String::new, |id| format!(" by itself, but by link {id}"))
+}
+
 fn protection(by: Protection) -> &'static str {
     match by {
         Protection::Frozen => "frozen: user space only reads it",
@@ -364,6 +416,9 @@ impl Error {
             | Error::CgroupGone { .. }
             | Error::NoSuchId { .. }
             | Error::NoSuchPin { .. }
+            | Error::ProgramNotAttached { .. }
+            | Error::NoSuchQdisc { .. }
+            | Error::NoSuchFilter { .. }
             | Error::NothingAttached { .. } => ErrorKind::NotFound,
             Error::AlreadyAttached { .. }
             | Error::KeyExists { .. }
@@ -371,6 +426,8 @@ impl Error {
             | Error::MapDiffers { .. }
             | Error::MapChanging { .. }
             | Error::QdiscTaken { .. }
+            | Error::FilterExists { .. }
+            | Error::ProgramAttached { .. }
             | Error::PriorityTaken { .. }
             | Error::ModeTaken { .. }
             | Error::Raced { .. }

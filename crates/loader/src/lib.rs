@@ -45,6 +45,7 @@ pub mod owner;
 mod privilege;
 mod program;
 pub mod sys;
+pub mod tc;
 mod test_run;
 
 pub use bpfasm_object::ErrorKind;

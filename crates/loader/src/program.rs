@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use bpfasm_object::btf::{Btf, Type, TypeId};
 use bpfasm_object::kernel::ProgramType;
 
 use crate::fdinfo::FdInfo;
@@ -59,6 +60,9 @@ pub struct ProgramInfo {
     pub run_time_ns: u64,
     /// How often it has run while `kernel.bpf_stats_enabled` was set.
     pub run_count: u64,
+    /// The kernel function that it is meant for, such as that of an LSM hook: the ids of its BTF and of the function
+    /// in it, 0 for none.
+    pub attach_function: (u32, u32),
     /// Runs that were skipped so that it does not run within itself.
     pub recursion_misses: u64,
     /// Bytes of memory that it takes. `None` where `/proc` is not mounted.
@@ -85,6 +89,7 @@ impl ProgramInfo {
             verified_insns: info.verified_insns,
             run_time_ns: info.run_time_ns,
             run_count: info.run_count,
+            attach_function: (info.attach_btf_obj_id, info.attach_btf_id),
             recursion_misses: info.recursion_misses,
             memlock_bytes: FdInfo::of(program).number("memlock"),
         })
@@ -177,6 +182,24 @@ impl Program {
     /// When the kernel refuses, as it does under some security modules.
     pub fn info(&self) -> Result<ProgramInfo, Error> {
         ProgramInfo::of(self.as_fd()).map_err(|errno| Error::sys(Action::INSPECT, errno))
+    }
+
+    /// The name of the kernel function that it is meant for, such as that of an LSM hook. `None` if it is for none.
+    ///
+    /// # Errors
+    /// When the kernel refuses to show its types: they need `CAP_SYS_ADMIN`.
+    pub fn attach_function_name(&self) -> Result<Option<String>, Error> {
+        let (btf_id, function) = self.info()?.attach_function;
+        if function == 0 {
+            return Ok(None);
+        }
+        let btf = sys::btf_get_fd_by_id(btf_id).and_then(|btf| sys::btf_info(btf.as_fd()));
+        let btf = btf.map_err(|errno| Error::sys(Action::OPEN_BY_ID, errno))?;
+        let btf = Btf::parse(&btf.data).ok();
+        Ok(btf.and_then(|btf| match btf.get(TypeId(function)) {
+            Some(Type::Func { name, .. }) => Some(name.to_owned()),
+            _ => None,
+        }))
     }
 
     /// What the verifier wrote, if a log was asked for with [`LoadOptions::log_level`](crate::LoadOptions::log_level).

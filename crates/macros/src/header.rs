@@ -3,10 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Visibility, parse_quote};
+use syn::{Attribute, DeriveInput, Ident, Path, Result, parse_quote};
+
+use crate::fields::{self, Field};
 
 pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
-    let fields = fields(item)?;
+    let fields = fields::of(item, "a header")?;
     let root = root(&item.attrs)?;
     let (name, vis) = (&item.ident, &item.vis);
     let view = format_ident!("{name}View");
@@ -63,39 +65,10 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// A field of the header.
-struct Field<'a> {
-    ident: &'a Ident,
-    ty: &'a Type,
-    vis: &'a Visibility,
-    docs: Vec<&'a Attribute>,
-}
-
-/// The fields of a struct that can be a header.
-fn fields(item: &DeriveInput) -> Result<Vec<Field<'_>>> {
-    let Data::Struct(data) = &item.data else {
-        return Err(Error::new(item.span(), "a header is a struct"));
-    };
-    let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(data.fields.span(), "a header has named fields"));
-    };
-    if !item.generics.params.is_empty() {
-        return Err(Error::new(item.generics.span(), "a header has no parameters"));
-    }
-    Ok(fields
-        .named
-        .iter()
-        .filter_map(|field| {
-            let docs = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
-            Some(Field { ident: field.ident.as_ref()?, ty: &field.ty, vis: &field.vis, docs })
-        })
-        .collect())
-}
-
 /// The methods that read and write a field. Their types carry the field's span: an unfit type is reported where it stands.
 fn methods(name: &Ident, field: &Field<'_>) -> TokenStream {
     let Field { ident, ty, vis, docs } = field;
-    let set = format_ident!("set_{}", unraw(ident), span = ident.span());
+    let set = format_ident!("set_{}", field.name(), span = ident.span());
     let set_doc = format!("Writes `{ident}`.");
     quote_spanned! {ty.span()=>
         #(#docs)*
@@ -126,9 +99,4 @@ fn root(attrs: &[Attribute]) -> Result<Path> {
         })?;
     }
     Ok(root)
-}
-
-fn unraw(ident: &Ident) -> String {
-    let text = ident.to_string();
-    text.strip_prefix("r#").map_or(text.clone(), str::to_owned)
 }

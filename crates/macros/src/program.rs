@@ -205,7 +205,7 @@ fn bind_plain(name: &Ident, root: &Path, context: &Type, verdict: &Type) -> Toke
             fn declaration(&self) -> &#root::private::Declaration {
                 &DECLARATION
             }
-            fn stage(&self) -> ::core::result::Result<#root::private::ir::Program, #root::private::StageError> {
+            fn stage(&self) -> ::core::result::Result<#root::private::program::Staged, #root::private::StageError> {
                 #stage(&DECLARATION, #name)
             }
         }

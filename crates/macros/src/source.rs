@@ -1,8 +1,9 @@
-//! The source text of a function, for the lines that the kernel's log shows.
+//! Places in the source, and the text of functions, for the lines that the kernel's log shows.
 
 use std::path::PathBuf;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 
 /// Whole lines of a source file.
 pub(crate) struct Lines {
@@ -32,4 +33,13 @@ fn relative(path: PathBuf) -> Option<String> {
     let absolute = path.canonicalize().ok()?;
     let inside = absolute.strip_prefix(root.canonicalize().ok()?).ok()?;
     inside.to_str().map(str::to_owned)
+}
+
+/// Tokens as if they stood at `span`.
+pub(crate) fn located(tokens: &impl ToTokens, span: Span) -> TokenStream {
+    let respan = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.to_token_stream().into_iter().map(respan).collect()
 }

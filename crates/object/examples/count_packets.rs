@@ -51,6 +51,7 @@ fn add_maps(object: &mut Object) -> Result<(), Error> {
         max_entries,
         flags: 0,
         type_id: None,
+        data: None,
     };
     object.maps = vec![
         map("COUNTS", MapType::ARRAY, Datum::Type(key), Datum::Type(value), 1),

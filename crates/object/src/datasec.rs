@@ -1,4 +1,4 @@
-//! The BTF that says what lies in the sections `license` and `.maps`.
+//! The BTF that says what lies in the sections `license`, `.maps`, `.rodata`, `.data` and `.bss`.
 //!
 //! A map is a global VAR of an anonymous struct whose members say everything by their types: a number is a pointer to
 //! an array of that many elements, a key or value a pointer to its type. That is what libbpf's `__uint` and `__type` make.
@@ -30,6 +30,8 @@ impl Object {
     /// Adds to the BTF what loaders want to find there about licence and maps: a VAR for the licence and for each map,
     /// whose ids are put into [`MapDef::type_id`], and the DATASECs `license` and `.maps`.
     ///
+    /// Maps that stand for data sections have DATASECs of their own.
+    ///
     /// To be called once, when the licence and all maps are there. A section that has its DATASEC already, as in an
     /// object that was read, is left alone.
     ///
@@ -40,7 +42,7 @@ impl Object {
         if !self.license.is_empty() && self.btf.find(Kind::DATASEC, LICENSE).is_none() {
             add_license(&mut self.btf, &self.license)?;
         }
-        if !self.maps.is_empty() && self.btf.find(Kind::DATASEC, MAPS).is_none() {
+        if self.maps.iter().any(|map| map.data.is_none()) && self.btf.find(Kind::DATASEC, MAPS).is_none() {
             add_maps(&mut self.btf, &mut self.maps)?;
         }
         Ok(())
@@ -65,7 +67,7 @@ fn add_license(btf: &mut Btf, license: &str) -> Result<(), Error> {
 fn add_maps(btf: &mut Btf, maps: &mut [MapDef]) -> Result<(), Error> {
     let mut variables = Vec::with_capacity(maps.len());
     let mut offset: u32 = 0;
-    for map in maps {
+    for map in maps.iter_mut().filter(|map| map.data.is_none()) {
         let definition = map_struct(btf, map)?;
         let type_id = btf.var(&map.name, definition, SymbolLinkage::GLOBAL)?;
         map.type_id = Some(type_id);
@@ -75,6 +77,81 @@ fn add_maps(btf: &mut Btf, maps: &mut [MapDef]) -> Result<(), Error> {
     }
     btf.datasec(MAPS, offset, &variables)?;
     Ok(())
+}
+
+/// A sort of data section: those of its name, and of its name with a dot and more behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataSection {
+    /// Nothing writes it.
+    ReadOnly,
+    /// Programs and user space write it.
+    Data,
+    /// The same, and it starts with zeros, so that a file need not have its bytes.
+    Zeroed,
+}
+
+impl DataSection {
+    /// What a section's name says.
+    pub(crate) fn from_name(name: &str) -> Option<DataSection> {
+        let sorts = [(".rodata", DataSection::ReadOnly), (".data", DataSection::Data), (".bss", DataSection::Zeroed)];
+        let is_of =
+            |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('.'));
+        sorts.into_iter().find(|(prefix, _)| is_of(*prefix)).map(|(_, sort)| sort)
+    }
+}
+
+/// `BPF_F_RDONLY_PROG` of `include/uapi/linux/bpf.h`: programs only read the map.
+const RDONLY_PROG: u32 = 1 << 7;
+
+/// Bytes of an array's key.
+const KEY_BYTES: u32 = 4;
+
+impl MapDef {
+    /// The map that stands for a data section: an array whose one value is the section.
+    ///
+    /// `name` is the section's: `.rodata`, which programs only read, `.data`, `.bss`, or one of these with a dot and more behind it.
+    /// `data` are its bytes, none for `.bss`. The types of its variables are those of the DATASEC of its name, where `btf` has it.
+    ///
+    /// # Errors
+    /// [`SectionError`] where there is no such section, or it has another size than its DATASEC.
+    pub fn section(btf: &Btf, name: &str, bytes: u32, data: Vec<u8>) -> Result<MapDef, SectionError> {
+        let sort = DataSection::from_name(name).ok_or(SectionError::Name)?;
+        let has_data =
+            if sort == DataSection::Zeroed { data.is_empty() } else { u32::try_from(data.len()) == Ok(bytes) };
+        let value = match btf.find(Kind::DATASEC, name) {
+            Some(id) if has_data && bytes != 0 && btf.size_of(id) == Ok(bytes) => Datum::Type(id),
+            None if has_data && bytes != 0 => Datum::Bytes(bytes),
+            _ => return Err(SectionError::Size),
+        };
+        Ok(MapDef {
+            name: name.to_owned(),
+            map_type: MapType::ARRAY,
+            key: Datum::Bytes(KEY_BYTES),
+            value,
+            max_entries: 1,
+            flags: if sort == DataSection::ReadOnly { RDONLY_PROG } else { 0 },
+            type_id: None,
+            data: Some(data),
+        })
+    }
+
+    /// Whether it stands for a data section that programs only read.
+    #[must_use]
+    pub fn is_read_only_section(&self) -> bool {
+        self.data.is_some() && self.flags & RDONLY_PROG != 0
+    }
+}
+
+/// Why no map can stand for a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SectionError {
+    /// Its name is none of a data section.
+    #[error("a data section is `.rodata`, `.data` or `.bss`, or one of these with a dot and more behind it")]
+    Name,
+    /// There are other bytes than its size or its DATASEC say.
+    #[error("a data section has the size that its BTF DATASEC says, which is not 0, and bytes unless it is `.bss`")]
+    Size,
 }
 
 /// The anonymous struct that describes a map.
@@ -152,7 +229,8 @@ pub(crate) fn map_from_btf(btf: &Btf, id: TypeId) -> Result<MapDef, MapError> {
     }
     let (map_type, absent) = (MapType::UNSPEC, Datum::Absent);
     let name = name.to_owned();
-    let mut map = MapDef { name, map_type, key: absent, value: absent, max_entries: 0, flags: 0, type_id: Some(id) };
+    let mut map =
+        MapDef { name, map_type, key: absent, value: absent, max_entries: 0, flags: 0, type_id: Some(id), data: None };
     let mut is_typed = false;
     for member in members {
         let bad = || MapError::BadMember { map: map.name.clone(), member: member.name.to_owned() };
@@ -216,6 +294,7 @@ mod tests {
             max_entries: 1024,
             flags: 1,
             type_id: None,
+            data: None,
         };
         let events = MapDef {
             name: "EVENTS".to_string(),
@@ -225,6 +304,7 @@ mod tests {
             max_entries: 4096,
             flags: 0,
             type_id: None,
+            data: None,
         };
         object.maps = vec![counts, events];
         object.add_datasecs().expect("legal names");
@@ -285,5 +365,26 @@ mod tests {
         let section = object.btf.find(Kind::DATASEC, "license").expect("added");
         assert_eq!(object.btf.size_of(section), Ok(4));
         assert_eq!(object.btf.find(Kind::DATASEC, ".maps"), None);
+    }
+
+    #[test]
+    fn a_data_section_is_an_array_of_one_value() {
+        let mut btf = Btf::new();
+        let untyped = MapDef::section(&btf, ".rodata.cst4", 4, vec![1, 2, 3, 4]).expect("a data section");
+        assert_eq!((untyped.map_type, untyped.key, untyped.value), (MapType::ARRAY, Datum::Bytes(4), Datum::Bytes(4)));
+        assert_eq!((untyped.max_entries, untyped.is_read_only_section()), (1, true));
+        let int = btf.int("u32", 4, IntEncoding::UNSIGNED).expect("int");
+        let variable = btf.var("SEEN", int, SymbolLinkage::STATIC).expect("var");
+        let bss = btf.datasec(".bss", 4, &[SecVar { type_id: variable, offset: 0, size: 4 }]).expect("datasec");
+        let map = MapDef::section(&btf, ".bss", 4, vec![]).expect("a data section");
+        assert_eq!((map.value, map.flags, map.is_read_only_section()), (Datum::Type(bss), 0, false));
+        for (name, bytes, data) in
+            [(".bss", 8, vec![]), (".bss", 4, vec![0; 4]), (".data", 4, vec![0; 3]), (".data", 0, vec![])]
+        {
+            assert_eq!(MapDef::section(&btf, name, bytes, data), Err(SectionError::Size), "{name} {bytes}");
+        }
+        for name in ["data", ".database", ".text", ".maps", ""] {
+            assert_eq!(MapDef::section(&btf, name, 4, vec![0; 4]), Err(SectionError::Name), "{name}");
+        }
     }
 }

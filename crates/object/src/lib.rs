@@ -6,6 +6,7 @@
 //! - A **program** is a function that the kernel can be asked to load; its section's name says what it is for. A
 //!   **subprogram** lies in [`.text`](TEXT) and is called by programs.
 //! - A **map** ([`MapDef`]) is described here and made by a loader.
+//! - A **data section** holds global variables. A map of one value stands for it ([`MapDef::section`]).
 //! - A **relocation** ([`Relocation`]) is an instruction that refers to a map or a function by name; *relocating* puts
 //!   places in for names.
 //! - **BTF** ([`Btf`]) is the kernel's type information; **BTF.ext** ([`btf::ext`]) says which instruction belongs to which
@@ -72,7 +73,7 @@ mod model;
 pub mod relocate;
 
 pub use btf::{Btf, TypeId};
-pub use datasec::MapError;
+pub use datasec::{MapError, SectionError};
 pub use error_kind::ErrorKind;
 pub use map_data::MapData;
 pub use model::{

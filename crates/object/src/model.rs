@@ -149,7 +149,9 @@ impl Function {
             if let Some(relocation) = relocations.next_if(|relocation| relocation.at == at) {
                 match (relocation.target, slot.code) {
                     (_, LDDW) | (RelocationTarget::Function(_), CALL) => {}
-                    (RelocationTarget::Map(_), _) => return malformed(at, Rule::MapNeedsLddw),
+                    (RelocationTarget::Map(_) | RelocationTarget::Data { .. }, _) => {
+                        return malformed(at, Rule::MapNeedsLddw);
+                    }
                     (RelocationTarget::Function(_), _) => return malformed(at, Rule::FunctionNeedsCall),
                 }
             }
@@ -189,6 +191,13 @@ pub struct Relocation {
 pub enum RelocationTarget {
     /// An LDDW that loads a map.
     Map(MapIx),
+    /// An LDDW that loads the address of a byte of a data section.
+    Data {
+        /// The map that stands for the section.
+        map: MapIx,
+        /// The byte's place in it.
+        offset: u32,
+    },
     /// A CALL of a function, or an LDDW that loads its address as a callback.
     Function(FunctionIx),
 }
@@ -262,6 +271,8 @@ pub struct MapDef {
     pub flags: u32,
     /// Its VAR, once [`Object::add_datasecs`] has made it.
     pub type_id: Option<TypeId>,
+    /// The bytes of the data section that the map stands for, where it stands for one: see [`MapDef::section`].
+    pub data: Option<Vec<u8>>,
 }
 
 /// A function whose relocations or lines don't fit its code.
@@ -289,7 +300,7 @@ pub enum Rule {
     RelocationPlace,
     /// Lines are in strictly ascending order, each at the first slot of an instruction.
     LinePlace,
-    /// Maps are loaded by LDDW.
+    /// Maps and addresses in data sections are loaded by LDDW.
     MapNeedsLddw,
     /// Functions are called by CALL, or loaded by LDDW.
     FunctionNeedsCall,

@@ -39,6 +39,9 @@ pub const LINE_INFO_REC_SIZE: u32 = LineInfo::BYTES;
 /// The `src` of an LDDW of a map, `BPF_PSEUDO_MAP_FD` of `include/uapi/linux/bpf.h`.
 const PSEUDO_MAP_FD: u8 = 1;
 
+/// The `src` of an LDDW of an address in the one value of a map, `BPF_PSEUDO_MAP_VALUE` of `include/uapi/linux/bpf.h`.
+const PSEUDO_MAP_VALUE: u8 = 2;
+
 /// The `src` of an LDDW of a function, `BPF_PSEUDO_FUNC` of `include/uapi/linux/bpf.h`.
 const PSEUDO_FUNC: u8 = 4;
 
@@ -137,7 +140,7 @@ pub struct LoadImage {
     pub func_info: Vec<u8>,
     /// `struct bpf_line_info` records of [`LINE_INFO_REC_SIZE`] bytes, in the object's byte order.
     pub line_info: Vec<u8>,
-    /// The LDDWs whose `imm` is to become the descriptor of a map; their `src` says so already.
+    /// The LDDWs whose first `imm` is to become the descriptor of a map; their `src` says so already.
     pub map_relocations: Vec<(SlotIx, MapIx)>,
     /// Where each function starts, the program first.
     pub functions: Vec<(SlotIx, FunctionIx)>,
@@ -192,10 +195,14 @@ pub fn image(object: &Object, btf: &KernelBtf, program: FunctionIx) -> Result<Lo
             let at = SlotIx(start.0.saturating_add(relocation.at.0));
             match relocation.target {
                 RelocationTarget::Map(index) if object.map(index).is_some() => {
-                    set_lddw(&mut image.code, at, PSEUDO_MAP_FD, 0);
+                    set_lddw(&mut image.code, at, PSEUDO_MAP_FD, 0, 0);
                     image.map_relocations.push((at, index));
                 }
-                RelocationTarget::Map(index) => {
+                RelocationTarget::Data { map: index, offset } if object.map(index).is_some() => {
+                    set_lddw(&mut image.code, at, PSEUDO_MAP_VALUE, 0, offset.cast_signed());
+                    image.map_relocations.push((at, index));
+                }
+                RelocationTarget::Map(index) | RelocationTarget::Data { map: index, .. } => {
                     return Err(Error::NoSuchMap { function: function.name.clone(), at: relocation.at, index });
                 }
                 RelocationTarget::Function(index) => {
@@ -262,11 +269,11 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// Sets `src` and the first `imm` of an LDDW, and clears the second.
-fn set_lddw(code: &mut [Slot], at: SlotIx, src: u8, imm: i32) {
+/// Sets `src` and both `imm` of an LDDW.
+fn set_lddw(code: &mut [Slot], at: SlotIx, src: u8, first_imm: i32, second_imm: i32) {
     let rest = usize::try_from(at.0).ok().and_then(|at| code.get_mut(at..));
     if let Some([first, second, ..]) = rest {
-        (first.src, first.imm, second.imm) = (src, imm, 0);
+        (first.src, first.imm, second.imm) = (src, first_imm, second_imm);
     }
 }
 
@@ -277,7 +284,7 @@ fn set_function(code: &mut [Slot], at: SlotIx, target: SlotIx) {
     let slot = usize::try_from(at.0).ok().and_then(|at| code.get_mut(at));
     match slot {
         Some(slot) if slot.code == CALL => (slot.src, slot.imm) = (PSEUDO_CALL, distance),
-        Some(slot) if slot.code == LDDW => set_lddw(code, at, PSEUDO_FUNC, distance),
+        Some(slot) if slot.code == LDDW => set_lddw(code, at, PSEUDO_FUNC, distance, 0),
         _ => {}
     }
 }
@@ -340,8 +347,16 @@ mod tests {
         ];
         let (name, absent) = ("M".to_owned(), Datum::Absent);
         let map_type = MapType::RINGBUF;
-        object.maps =
-            vec![MapDef { name, map_type, key: absent, value: absent, max_entries: 4096, flags: 0, type_id: None }];
+        object.maps = vec![MapDef {
+            name,
+            map_type,
+            key: absent,
+            value: absent,
+            max_entries: 4096,
+            flags: 0,
+            type_id: None,
+            data: None,
+        }];
         let int = object.btf.int("int", 4, IntEncoding::SIGNED).expect("legal");
         let proto = object.btf.func_proto(int, &[Param { name: "x", type_id: int }]).expect("legal");
         for function in &mut object.functions {
@@ -404,6 +419,16 @@ mod tests {
         object.functions[3].relocations.truncate(1);
         let image = image(&object, &object.kernel_btf().expect("small"), FunctionIx(3)).expect("legal");
         assert_eq!(image.code.first().map(|slot| (slot.src, slot.imm)), Some((PSEUDO_FUNC, 2)));
+    }
+
+    #[test]
+    fn data_is_loaded_by_its_place() {
+        let mut object = object(Endian::NATIVE);
+        object.maps.push(MapDef::section(&object.btf, ".data", 16, vec![7; 16]).expect("a data section"));
+        object.functions[1].relocations[0].target = RelocationTarget::Data { map: MapIx(1), offset: 12 };
+        let image = image(&object, &object.kernel_btf().expect("small"), FunctionIx(1)).expect("legal");
+        assert_eq!(image.map_relocations, [(SlotIx(0), MapIx(1))]);
+        assert_eq!((image.code[0].src, image.code[0].imm, image.code[1].imm), (PSEUDO_MAP_VALUE, 0, 12));
     }
 
     #[test]

@@ -4,11 +4,11 @@ mod generate;
 
 use bpfasm_isa::Endian;
 use bpfasm_object::elf::{read, write};
-use bpfasm_object::{Linkage, Object, RelocationTarget};
+use bpfasm_object::{Datum, Linkage, Object, RelocationTarget};
 use object::read::elf::ElfFile64;
 use object::{
     Architecture, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, RelocationFlags,
-    RelocationTarget as Target, SymbolKind,
+    RelocationTarget as Target, SectionKind, SymbolKind,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -37,7 +37,16 @@ fn check_file(ours: &Object, theirs: &File<'_>) {
     let expected: Vec<u8> = ours.license.bytes().chain([0]).collect();
     assert_eq!(license, (!ours.license.is_empty()).then_some(expected));
     let maps = theirs.section_by_name(".maps").map(|section| section.size());
-    assert_eq!(maps.is_some(), !ours.maps.is_empty());
+    assert_eq!(maps.is_some(), ours.maps.iter().any(|map| map.data.is_none()));
+    for map in ours.maps.iter() {
+        let Some(data) = &map.data else { continue };
+        let section = theirs.section_by_name(&map.name).expect("a data section");
+        assert_eq!(section.data().expect("data"), data);
+        assert_eq!(Ok(section.size()), map.value.size(&ours.btf).map(u64::from));
+        let kinds = [(".rodata", SectionKind::ReadOnlyData), (".data.more", SectionKind::Data)];
+        let kind = kinds.iter().find(|(name, _)| *name == map.name).map(|(_, kind)| *kind);
+        assert_eq!(section.kind(), kind.unwrap_or(SectionKind::UninitializedData));
+    }
 }
 
 fn check_symbols(ours: &Object, theirs: &File<'_>) {
@@ -57,13 +66,21 @@ fn check_symbols(ours: &Object, theirs: &File<'_>) {
     for (name, size) in filled {
         assert_eq!(theirs.section_by_name(name).expect("there").size(), size);
     }
+    let mut variables = 0;
     for map in &ours.maps {
-        let found = symbol(&map.name);
-        assert_eq!((found.kind(), found.is_global()), (SymbolKind::Data, true));
+        match (&map.data, map.value) {
+            (None, _) => {
+                let found = symbol(&map.name);
+                assert_eq!((found.kind(), found.is_global()), (SymbolKind::Data, true));
+                variables += 1;
+            }
+            (Some(_), Datum::Type(_)) => variables += 1,
+            _ => {}
+        }
     }
     let named =
         theirs.symbols().filter(|symbol| symbol.name() != Ok("") && symbol.kind() != SymbolKind::Section).count();
-    assert_eq!(named, ours.functions.len() + ours.maps.len() + usize::from(!ours.license.is_empty()));
+    assert_eq!(named, ours.functions.len() + variables + usize::from(!ours.license.is_empty()));
 }
 
 /// Relocations as (function, offset in it, type, what it refers to), from both sides.
@@ -73,6 +90,7 @@ fn check_relocations(ours: &Object, theirs: &File<'_>) {
         for relocation in &function.relocations {
             let is_call = function.code[usize::try_from(relocation.at.0).expect("short")].code == 0x85;
             let target = match relocation.target {
+                RelocationTarget::Data { .. } => String::new(),
                 RelocationTarget::Map(index) => ours.map(index).expect("there").name.clone(),
                 RelocationTarget::Function(index) => match ours.function(index).expect("there") {
                     callee if callee.linkage == Linkage::Global && is_call => callee.name.clone(),

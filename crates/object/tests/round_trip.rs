@@ -72,6 +72,10 @@ fn check_image(object: &Object, image: &relocate::LoadImage) {
                     assert_eq!(target, i64::from(start(callee).0));
                     assert_eq!(slot.src, if slot.code == 0x85 { 1 } else { 4 });
                 }
+                RelocationTarget::Data { offset, .. } => {
+                    let places = (slot.imm, image.code[at + 1].imm.cast_unsigned());
+                    assert_eq!((slot.code, slot.src, places), (0x18, 2, (0, offset)));
+                }
                 _ => assert_eq!((slot.code, slot.src, slot.imm), (0x18, 1, 0)),
             }
         }

@@ -6,7 +6,7 @@ mod count_packets;
 
 use bpfasm_isa::{Endian, Slot, SlotIx};
 use bpfasm_object::elf::{WriteError, write};
-use bpfasm_object::{FunctionIx, Linkage, MapIx, Object, RelocationTarget, TypeId};
+use bpfasm_object::{Datum, FunctionIx, Linkage, MapDef, MapIx, Object, RelocationTarget, TypeId};
 
 fn refused(change: impl FnOnce(&mut Object)) -> WriteError {
     let mut object = count_packets::count_packets(Endian::Little).expect("a legal object");
@@ -80,6 +80,33 @@ fn maps_and_licence_must_agree_with_their_btf() {
         let error = refused(|object| object.license = license.to_owned());
         assert_eq!(error, WriteError::BadLicense { license: license.to_owned() });
     }
+}
+
+#[test]
+fn data_sections_must_be_what_a_file_can_hold() {
+    let data = || ".data".to_owned();
+    let section = |object: &Object| MapDef::section(&object.btf, ".data", 4, vec![1; 4]).expect("a data section");
+    type Change = fn(&mut MapDef);
+    let changes: [Change; 4] = [
+        |map| map.data = Some(vec![1; 5]),
+        |map| map.max_entries = 2,
+        |map| map.flags = 1,
+        |map| map.value = Datum::Bytes(u32::MAX),
+    ];
+    for change in changes {
+        let error = refused(|object| {
+            let mut map = section(object);
+            change(&mut map);
+            object.maps.push(map);
+        });
+        assert_eq!(error, WriteError::SectionDiffers { map: data() });
+    }
+    let error = refused(|object| {
+        let late = object.maps.remove(0);
+        object.maps.insert(0, section(object));
+        object.maps.insert(1, late);
+    });
+    assert_eq!(error, WriteError::MapDiffers { map: "COUNTS".to_owned() });
 }
 
 /// An emitter may leave in the slots what it likes where a relocation is.

@@ -6,13 +6,15 @@ use std::panic::Location;
 use bpfasm::{
     codegen::{
         self,
-        ir::{Loc, Module, Operand, Program, Table},
-        source::SourceMap,
+        ir::{Loc, Operand, Program},
+        source::{SourceMap, SourceText},
     },
     dsl::{
         context::{Context, Field, FullSock, SockCommon, Tc, TcpSock},
         helper::{Call, Helper},
-        stage::{Limits, stage},
+        module,
+        program::Staged,
+        stage::{Graph, Limits, stage},
     },
     loader::{self, sys},
     object::kernel::ProgramType,
@@ -147,18 +149,21 @@ pub(super) fn helpers_load<C: Context>(kinds: &[Kind]) {
 fn load_example<C: Context>(kind: Kind, helper: &Helper) -> Result<(), String> {
     let Call::Method { name, example, .. } = helper.call else { return Ok(()) };
     let loc: Loc = Location::caller();
-    let function = stage(Limits::default(), loc, &mut || {
+    let graph = stage(Limits::default(), loc, &mut || {
         example();
         Operand::Const(0)
     })
     .map_err(|error| error.to_string())?;
+    let Graph { function, maps, globals } = graph;
     let calls = function.blocks.values().flat_map(|block| &block.insts);
     if !calls.clone().any(|inst| matches!(inst.op, codegen::ir::Op::Call { helper: id, .. } if id == helper.id)) {
         return Err("the example does not call it".to_owned());
     }
     let program = Program { name: name.to_owned(), section: kind.0.to_owned(), signature: C::SIGNATURE, loc, function };
-    let module = Module { license: "GPL".to_owned(), programs: vec![program], maps: Table::new() };
-    let object = codegen::compile(&module, &codegen::Options::default(), &SourceMap::new());
+    let source = SourceText { path: "".into(), name: "".into(), first_line: 1, text: "".into() };
+    let mut sources = SourceMap::new();
+    let module = module([Staged { program, maps, globals, source }], &mut sources);
+    let object = codegen::compile(&module, &codegen::Options::default(), &sources);
     let object = object.map_err(|error| error.to_string())?;
     loader::load(&object).map(drop).map_err(|error| match error {
         loader::Error::Rejected { log, .. } => format!("{log}"),

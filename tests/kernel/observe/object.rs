@@ -105,7 +105,7 @@ fn maps(btf: &mut Btf) -> Vec<MapDef> {
     let (key, count, flow, stat) = (Datum::Type(u32_), Datum::Type(u64_), Datum::Type(flow), Datum::Type(stat));
     let map = |name: &str, map_type, key, value, flags| {
         let name = name.to_owned();
-        MapDef { name, map_type, key, value, max_entries: 4, flags, type_id: None }
+        MapDef { name, map_type, key, value, max_entries: 4, flags, data: None, type_id: None }
     };
     vec![
         map(COUNTS, MapType::ARRAY, key, count, 0),

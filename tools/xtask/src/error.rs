@@ -85,6 +85,14 @@ pub enum Error {
     #[cfg(feature = "bench")]
     #[error("cannot be measured: {reason}")]
     Unfit { reason: String },
+    /// There is no compiler to compare with.
+    #[cfg(feature = "bench")]
+    #[error("no clang to compare with: install {}", .commands.join(" or "))]
+    NoClang { commands: &'static [&'static str] },
+    /// Our code is longer than that of clang.
+    #[cfg(feature = "bench")]
+    #[error("longer than the code of clang: {}", .programs.join(", "))]
+    LongerThanClang { programs: Vec<String> },
     /// Something that is measured does not work.
     #[cfg(feature = "bench")]
     #[error(transparent)]

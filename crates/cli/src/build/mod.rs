@@ -69,13 +69,14 @@ impl fmt::Display for Target {
 }
 
 /// A level of the instruction set, by LLVM's `-mcpu` names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Cpu {
     /// The first set.
     V1,
     /// Adds the jumps on less-than.
     V2,
     /// Adds 32-bit jumps (Linux 5.1).
+    #[default]
     V3,
     /// Adds sign-extending loads and moves, byte swaps, signed division, long jumps (Linux 6.6).
     V4,

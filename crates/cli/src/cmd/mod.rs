@@ -2,6 +2,7 @@
 
 mod attach;
 mod build;
+mod cgroup;
 mod check;
 mod completions;
 mod detach;
@@ -10,6 +11,7 @@ mod link;
 mod map;
 mod prog;
 mod run;
+mod tc;
 
 use std::io::Write;
 
@@ -33,6 +35,8 @@ pub enum Command {
     Map(map::Verb),
     #[command(subcommand)]
     Link(link::Verb),
+    Cgroup(cgroup::Args),
+    Tc(tc::Args),
     Completions(completions::Args),
     /// Builds for a process that runs under sudo.
     #[command(name = STAGE, hide = true)]
@@ -59,6 +63,8 @@ impl Command {
             Self::Prog(verb) => verb.run(out),
             Self::Map(verb) => verb.run(out),
             Self::Link(verb) => verb.run(out),
+            Self::Cgroup(args) => args.run(out),
+            Self::Tc(args) => args.run(out),
             Self::Completions(args) => args.run(out),
             Self::Stage { request } => Ok(stage(&request, out)?),
         }

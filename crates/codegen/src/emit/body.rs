@@ -1,18 +1,18 @@
 //! Instructions block by block, before anything is known of distances.
 
-use crate::ir::{MapRef, Size, Width};
+use crate::ir::{Size, Width};
 use crate::regalloc::{Allocation, Move, Place};
-use crate::select::mir::{Base, Function, Inst, InstIx, MachBlock, Src};
+use crate::select::mir::{Base, Function, Inst, InstIx, MachBlock, Src, Symbol};
 use crate::source::Loc;
-use bpfasm_isa::{self as isa, AluOp, CpuLevel, Insn, JmpOp, Reg};
+use bpfasm_isa::{self as isa, AluOp, AtomicOp, CpuLevel, Insn, JmpOp, Reg};
 use std::ops::Range;
 
 /// An instruction inside of a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     pub(super) insn: Insn,
-    /// The map whose address it loads.
-    pub(super) map: Option<MapRef>,
+    /// What it loads the address of.
+    pub(super) symbol: Option<Symbol>,
     pub(super) loc: Loc,
 }
 
@@ -89,7 +89,7 @@ struct Writer<'f> {
 
 impl Writer<'_> {
     fn push(&mut self, insn: Insn, loc: Loc) {
-        self.body.items.push(Item { insn, map: None, loc });
+        self.body.items.push(Item { insn, symbol: None, loc });
     }
 
     fn block(&mut self, block: MachBlock) {
@@ -138,8 +138,8 @@ impl Writer<'_> {
             // The context is where it belongs; ends have their own place.
             Inst::Context { .. } | Inst::Jump | Inst::Branch { .. } | Inst::Exit { .. } => {}
             Inst::Const { value, .. } => self.push(constant(self.level, regs[0], value), loc),
-            Inst::MapAddr { map, .. } => {
-                self.body.items.push(Item { insn: Insn::lddw(regs[0], 0), map: Some(map), loc });
+            Inst::SymbolAddr { symbol, .. } => {
+                self.body.items.push(Item { insn: Insn::lddw(regs[0], 0), symbol: Some(symbol), loc });
             }
             Inst::FrameAddr { off, .. } => {
                 self.push(Insn::mov(Width::W64, regs[0], Reg::FP), loc);
@@ -166,6 +166,11 @@ impl Writer<'_> {
                     Src::Imm(imm) => isa::Src::Imm(imm),
                 };
                 self.push(Insn::store(size, base, off, value), loc);
+            }
+            Inst::AtomicAdd { size, base, off, .. } => {
+                let (base, rest) = address(base, regs);
+                let insn = Insn::atomic(AtomicOp::Add, false, size, base, off, rest[0]);
+                self.push(insn.expect("the IR adds to 4 or 8 bytes"), loc);
             }
             Inst::Call { helper, .. } => self.push(Insn::call_helper(helper), loc),
         }

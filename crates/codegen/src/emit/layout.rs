@@ -3,8 +3,7 @@
 //! Register allocation makes blocks that do nothing, which are passed over, and blocks that do the same, of which one is kept.
 
 use super::body::{Body, End, Item};
-use crate::ir::MapRef;
-use crate::select::mir::MachBlock;
+use crate::select::mir::{MachBlock, Symbol};
 use bpfasm_isa::{self as isa, CpuLevel, Insn, JmpOp, Reg, Width};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -136,8 +135,8 @@ impl<'b> Layout<'b> {
         }
     }
 
-    fn contents(&self, block: MachBlock) -> impl Iterator<Item = (Insn, Option<MapRef>)> {
-        self.body.items(block).iter().map(|Item { insn, map, .. }| (*insn, *map))
+    fn contents(&self, block: MachBlock) -> impl Iterator<Item = (Insn, Option<Symbol>)> {
+        self.body.items(block).iter().map(|Item { insn, symbol, .. }| (*insn, *symbol))
     }
 
     fn target(&self, block: MachBlock) -> Option<MachBlock> {

@@ -2,10 +2,13 @@
 
 mod body;
 mod code;
+mod data;
 mod layout;
 mod lines;
+mod reach;
 mod types;
 
 pub(crate) use code::{Code, emit};
+pub(crate) use data::Data;
 pub(crate) use lines::Lines;
 pub(crate) use types::Types;

@@ -42,7 +42,7 @@ impl Types {
         }
     }
 
-    fn data(&mut self, btf: &mut Btf, data: &DataType) -> Result<TypeId, Error> {
+    pub(super) fn data(&mut self, btf: &mut Btf, data: &DataType) -> Result<TypeId, Error> {
         match *data {
             DataType::Int { name, bytes, signed } => {
                 let encoding = if signed { IntEncoding::SIGNED } else { IntEncoding::UNSIGNED };

@@ -3,11 +3,11 @@
 //! Structured: statements, `if`s with joins, bounded loops, early returns, bounds checks; two arms are sometimes made from the same bytes,
 //! so that there is something to merge. When the bytes run out every choice is the first, which leads to an end.
 
-use super::world::{CONTEXT_NUMBERS, DATA, DATA_END, VALUE_BYTES};
+use super::world::{CONTEXT_NUMBERS, DATA, DATA_END, GLOBAL_BYTES, VALUE_BYTES};
 use crate::fold::truncate;
 use crate::ir::{
-    Args, BinOp, Block, BlockData, Cond, Function, HelperId, Inst, Loc, MapRef, NetConst, Op, Operand, Size, SlotData,
-    Space, StackSlot, Terminator, Value, Width,
+    Args, BinOp, Block, BlockData, Cond, Function, GlobalRef, HelperId, Inst, Loc, MapRef, NetConst, Op, Operand, Size,
+    SlotData, Space, StackSlot, Terminator, Value, Width,
 };
 
 /// How many maps a module of these functions has.
@@ -230,11 +230,15 @@ impl Generator<'_> {
 
     fn memory(&mut self) {
         let size = self.pick(&SIZES);
-        let (space, base, bytes) = match self.below(4) {
+        let (space, base, bytes) = match self.below(5) {
             0 | 1 => (Space::Context, self.emit(Op::Context), CONTEXT_NUMBERS),
             2 => {
                 let slot = self.pick(&[StackSlot(0), StackSlot(1)]);
                 (Space::Stack, self.emit(Op::StackAddr(slot)), SLOT_BYTES.into())
+            }
+            3 => {
+                let global = self.pick(&[GlobalRef(0), GlobalRef(1)]);
+                (Space::Map, self.emit(Op::GlobalAddr(global)), GLOBAL_BYTES)
             }
             _ => {
                 let args = Args::new(&[self.emit(Op::MapAddr(MapRef(0))).into(), self.operand()]);
@@ -247,11 +251,18 @@ impl Generator<'_> {
 
     fn access(&mut self, space: Space, size: Size, base: Value, off: i16) {
         let base = Operand::Value(base);
-        if self.below(3) == 0 {
-            let value = self.operand();
-            self.effect(Op::Store { space, size, base, off, value });
-        } else {
-            self.define(Op::Load { space, size, base, off });
+        match self.below(4) {
+            0 => {
+                let value = self.operand();
+                self.effect(Op::Store { space, size, base, off, value });
+            }
+            1 if matches!(size, Size::W | Size::DW) && space == Space::Map => {
+                let value = self.operand();
+                self.effect(Op::AtomicAdd { space, size, base, off, value });
+            }
+            _ => {
+                self.define(Op::Load { space, size, base, off });
+            }
         }
     }
 

@@ -73,10 +73,14 @@ impl Interpreter<'_> {
             Op::Store { size, base, off, value, .. } => {
                 self.world.store(size, at(self.operand(base), off), self.operand(value)).map(|()| 0)
             }
+            Op::AtomicAdd { size, base, off, value, .. } => {
+                self.world.atomic_add(size, at(self.operand(base), off), self.operand(value)).map(|()| 0)
+            }
             Op::StackAddr(slot) => {
                 let above: u64 = self.function.slots.keys().take_while(|&other| other != slot).map(|_| 32).sum();
                 Some(FRAME - 32 - above)
             }
+            Op::GlobalAddr(global) => Some(World::global_address(global)),
             Op::MapAddr(map) => Some(World::map_address(map)),
             Op::Call { helper, args } => {
                 let args: Vec<u64> = args.as_slice().iter().map(|&arg| self.operand(arg)).collect();

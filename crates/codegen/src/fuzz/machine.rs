@@ -4,6 +4,7 @@ use super::world::{CONTEXT, FRAME, FUEL, Outcome, World};
 use crate::emit::Code;
 use crate::fold::{fold_bin, fold_cond, fold_sign_extend, swap_for};
 use crate::ir::{BinOp, Cond, HelperId, Size, Width};
+use crate::select::mir::Symbol;
 use bpfasm_isa::{Endian, Slot, SlotIx};
 
 /// Runs emitted code.
@@ -29,6 +30,9 @@ pub(super) fn run(code: &Code, world: World) -> Outcome {
     Outcome::Failed("no end".to_owned())
 }
 
+/// The mode of atomic operations, in the upper three bits of an opcode.
+const ATOMIC: u8 = 0xc0;
+
 struct Machine<'c> {
     code: &'c Code,
     endian: Endian,
@@ -43,6 +47,12 @@ impl Machine<'_> {
         match slot.code & 7 {
             0 => self.lddw(slot),
             1 => self.load(slot),
+            3 if slot.code & 0xe0 == ATOMIC => {
+                let address = self.reg(slot.dst).wrapping_add_signed(slot.off.into());
+                // An `imm` of 0 is an addition that does not fetch.
+                (slot.imm == 0).then_some(())?;
+                self.world.atomic_add(size(slot.code & !0xe0 | 0x60)?, address, self.reg(slot.src))
+            }
             2 | 3 => {
                 let value = if slot.code & 7 == 2 { extend(slot.imm) } else { self.reg(slot.src) };
                 let address = self.reg(slot.dst).wrapping_add_signed(slot.off.into());
@@ -73,8 +83,9 @@ impl Machine<'_> {
         let high = self.code.slots.get(usize::try_from(self.at).ok()?)?;
         self.at += 1;
         let low = u64::from(slot.imm.cast_unsigned());
-        let value = match self.code.maps.iter().find(|(at, _)| *at == here) {
-            Some(&(_, map)) => World::map_address(map),
+        let value = match self.code.symbols.iter().find(|(at, _)| *at == here) {
+            Some(&(_, Symbol::Map(map))) => World::map_address(map),
+            Some(&(_, Symbol::Global(global))) => World::global_address(global),
             None => low | u64::from(high.imm.cast_unsigned()) << 32,
         };
         (slot.code == 0x18).then_some(())?;

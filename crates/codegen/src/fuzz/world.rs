@@ -1,12 +1,13 @@
 //! What a program runs in: memory, and a kernel that answers calls.
 
-use crate::ir::{HelperId, MapRef, Size};
+use crate::ir::{GlobalRef, HelperId, MapRef, Size};
 use bpfasm_isa::Endian;
 
 /// Addresses of the regions; far apart, so that a stray access hits nothing.
 pub(super) const CONTEXT: u64 = 0x1000_0000;
 const PACKET: u64 = 0x2000_0000;
 const VALUES: u64 = 0x3000_0000;
+const GLOBALS: u64 = 0x6000_0000;
 /// R10 points behind the stack.
 pub(super) const FRAME: u64 = 0x4000_0000 + STACK_BYTES;
 const STACK_BYTES: u64 = 512;
@@ -18,6 +19,9 @@ pub(super) const DATA_END: i16 = 80;
 pub(super) const CONTEXT_NUMBERS: u64 = 64;
 /// Bytes of a map value.
 pub(super) const VALUE_BYTES: u64 = 32;
+/// Bytes of a global variable, and how many of them there are.
+pub(super) const GLOBAL_BYTES: u64 = 16;
+const GLOBAL_COUNT: u64 = 2;
 
 /// How many steps a run may take: more than any generated function does.
 pub(super) const FUEL: u32 = 100_000;
@@ -30,6 +34,7 @@ pub(super) enum Outcome {
         context: Vec<u8>,
         packet: Vec<u8>,
         values: Vec<u8>,
+        globals: Vec<u8>,
         calls: Vec<(HelperId, Vec<u64>)>,
     },
     /// It touched memory that is not there, or did not end.
@@ -43,6 +48,7 @@ pub(super) struct World {
     context: Vec<u8>,
     packet: Vec<u8>,
     values: Vec<u8>,
+    globals: Vec<u8>,
     stack: Vec<u8>,
     calls: Vec<(HelperId, Vec<u64>)>,
 }
@@ -68,6 +74,7 @@ impl World {
             context: bytes(seed + 100, 96),
             packet,
             values: bytes(seed + 200, VALUE_BYTES),
+            globals: bytes(seed + 300, GLOBAL_COUNT * GLOBAL_BYTES),
             stack: vec![0; usize::try_from(STACK_BYTES).unwrap_or(0)],
             calls: Vec::new(),
         };
@@ -87,6 +94,7 @@ impl World {
             (CONTEXT, &mut self.context),
             (PACKET, &mut self.packet),
             (VALUES, &mut self.values),
+            (GLOBALS, &mut self.globals),
             (FRAME - STACK_BYTES, &mut self.stack),
         ];
         regions.into_iter().find_map(|(base, bytes)| {
@@ -117,12 +125,21 @@ impl World {
         Some(())
     }
 
+    pub(super) fn atomic_add(&mut self, size: Size, address: u64, value: u64) -> Option<()> {
+        let sum = self.load(size, address)?.wrapping_add(value);
+        self.store(size, address, sum)
+    }
+
     pub(super) fn map_address(map: MapRef) -> u64 {
         0x5000_0000 + u64::from(map.0)
     }
 
+    pub(super) fn global_address(global: GlobalRef) -> u64 {
+        GLOBALS + u64::from(global.0) * GLOBAL_BYTES
+    }
+
     /// Calls a helper. What it gives depends on its arguments and, for those that point to the stack, on the 8 bytes there, which it
-    /// changes; it changes a map value as well. A lookup finds a map value.
+    /// changes if it may; it changes a map value as well. A lookup finds a map value.
     pub(super) fn call(&mut self, helper: HelperId, args: &[u64]) -> u64 {
         let mut seen = Vec::new();
         let mut result = u64::from(helper.0);
@@ -132,7 +149,7 @@ impl World {
             let content = if is_stack { self.load(Size::DW, arg).unwrap_or(0) } else { arg };
             result = mix(result, content);
             seen.push(content);
-            if is_stack {
+            if is_stack && !helper.changes_maps_only() {
                 self.store(Size::DW, arg, result);
             }
         }
@@ -142,7 +159,7 @@ impl World {
     }
 
     pub(super) fn finish(self, value: u64) -> Outcome {
-        let World { context, packet, values, calls, .. } = self;
-        Outcome::Returned { value, context, packet, values, calls }
+        let World { context, packet, values, globals, calls, .. } = self;
+        Outcome::Returned { value, context, packet, values, globals, calls }
     }
 }

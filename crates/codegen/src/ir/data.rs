@@ -43,11 +43,56 @@ pub struct Field {
 
 impl DataType {
     /// Its size in bytes.
-    pub fn bytes(&self) -> u32 {
+    pub const fn bytes(&self) -> u32 {
         match *self {
-            DataType::Int { bytes, .. } => u32::from(bytes),
+            // `u32::from` is no const function.
+            DataType::Int { bytes, .. } => bytes as u32,
             DataType::Struct { bytes, .. } => bytes,
             DataType::Array { element, len } => element.bytes() * len,
         }
+    }
+
+    /// Brings a value from one byte order into the other. Bytes in network order stay as they are.
+    pub fn swap_bytes(&self, value: &mut [u8]) {
+        match *self {
+            DataType::Int { name, bytes, .. } => {
+                if !name.starts_with("__be")
+                    && let Some(number) = value.get_mut(..usize::from(bytes))
+                {
+                    number.reverse();
+                }
+            }
+            DataType::Struct { fields, .. } => {
+                for field in fields {
+                    if let Some(value) = value.get_mut(field.offset as usize..) {
+                        field.ty.swap_bytes(value);
+                    }
+                }
+            }
+            DataType::Array { element, len } => {
+                for item in value.chunks_mut(element.bytes().max(1) as usize).take(len as usize) {
+                    element.swap_bytes(item);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_order_is_the_same_everywhere() {
+        const HALF: DataType = DataType::Int { name: "__u16", bytes: 2, signed: false };
+        const PORT: DataType = DataType::Int { name: "__be16", bytes: 2, signed: false };
+        const FIELDS: &[Field] = &[
+            Field { name: "a", offset: 0, ty: HALF },
+            Field { name: "port", offset: 2, ty: PORT },
+            Field { name: "c", offset: 4, ty: DataType::Array { element: &HALF, len: 2 } },
+        ];
+        let mut value = [1, 2, 3, 4, 5, 6, 7, 8];
+        DataType::Struct { name: "s", bytes: 8, fields: FIELDS }.swap_bytes(&mut value);
+        assert_eq!(value, [2, 1, 3, 4, 6, 5, 8, 7]);
     }
 }

@@ -52,6 +52,8 @@ entities! {
     StackSlot = "slot";
     /// A map of the module.
     MapRef = "map";
+    /// A global variable of the module.
+    GlobalRef = "global";
 }
 
 /// A table indexed by one kind of entity.

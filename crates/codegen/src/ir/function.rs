@@ -1,6 +1,6 @@
 //! Functions and modules.
 
-use super::{Block, Cond, DataType, Entity, Loc, MapRef, Op, Operand, StackSlot, Table, Value, Width};
+use super::{Block, Cond, DataType, Entity, GlobalRef, Loc, MapRef, Op, Operand, StackSlot, Table, Value, Width};
 use bpfasm_object::kernel::MapType;
 
 /// One operation of a block.
@@ -213,6 +213,19 @@ pub struct MapDecl {
     pub flags: u32,
 }
 
+/// A global variable that programs of the module use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalDecl {
+    /// The symbol.
+    pub name: String,
+    /// Its type.
+    pub data: DataType,
+    /// What it starts with, in the byte order of this machine.
+    pub value: Vec<u8>,
+    /// Whether programs only read it.
+    pub read_only: bool,
+}
+
 /// What is compiled to one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Module {
@@ -222,4 +235,6 @@ pub struct Module {
     pub programs: Vec<Program>,
     /// The maps that they name.
     pub maps: Table<MapRef, MapDecl>,
+    /// The global variables that they name.
+    pub globals: Table<GlobalRef, GlobalDecl>,
 }

@@ -23,8 +23,8 @@ pub use cfg::Cfg;
 pub use data::{DataType, Field};
 pub use dominators::Dominators;
 pub(crate) use entity::entities;
-pub use entity::{Block, Entity, MapRef, StackSlot, Table, Value};
-pub use function::{BlockData, Function, Inst, MapDecl, Module, Program, Signature, SlotData, Terminator};
+pub use entity::{Block, Entity, GlobalRef, MapRef, StackSlot, Table, Value};
+pub use function::{BlockData, Function, GlobalDecl, Inst, MapDecl, Module, Program, Signature, SlotData, Terminator};
 pub use op::{Args, BinOp, Cond, Effect, NetConst, Op, Operand, Space};
 
 pub use crate::source::Loc;

@@ -1,6 +1,6 @@
 //! Operations and their operands.
 
-use super::{HelperId, MapRef, Size, StackSlot, Value, Width};
+use super::{GlobalRef, HelperId, MapRef, Size, StackSlot, Value, Width};
 
 /// A constant in network byte order: `value` is the number as people write it, of [`Size::H`], [`Size::W`] or [`Size::DW`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ pub enum Space {
     Context,
     /// Packet bytes between `data` and `data_end`.
     Packet,
-    /// Map values and other memory that helpers hand out.
+    /// Map values and other memory that helpers hand out, and global variables.
     Map,
     /// The stack frame.
     Stack,
@@ -120,7 +120,7 @@ impl Args {
     }
 }
 
-/// An operation with one result. A store's result is no value that anything may use.
+/// An operation with one result. That of a store or an atomic addition is no value that anything may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// The pointer to the program's context, R1 at entry.
@@ -174,10 +174,25 @@ pub enum Op {
         /// What to write: its low `size` bytes.
         value: Operand,
     },
+    /// Adds to a number in memory in one step, as all CPUs see it.
+    AtomicAdd {
+        /// The memory.
+        space: Space,
+        /// [`Size::W`] or [`Size::DW`].
+        size: Size,
+        /// The pointer.
+        base: Operand,
+        /// Bytes to add to the pointer.
+        off: i16,
+        /// What to add: its low `size` bytes.
+        value: Operand,
+    },
     /// The address of a stack slot's first byte.
     StackAddr(StackSlot),
     /// The address of a map, for helpers.
     MapAddr(MapRef),
+    /// The address of a global variable's first byte, in [`Space::Map`].
+    GlobalAddr(GlobalRef),
     /// A call to a helper; the result is R0.
     Call {
         /// The helper.
@@ -194,7 +209,7 @@ pub enum Effect {
     Pure,
     /// Depends on what was stored to the space; an unused one may go.
     Reads(Space),
-    /// Changes the space.
+    /// Changes the space at most, and gives what nothing else gives.
     Writes(Space),
     /// Calls out: may change maps, the stack it was given and the context; `moves_packet` when pointers into the packet die.
     Calls {
@@ -212,11 +227,18 @@ impl Op {
             | Op::NetSwap { .. }
             | Op::SignExtend { .. }
             | Op::StackAddr(_)
-            | Op::MapAddr(_) => Effect::Pure,
+            | Op::MapAddr(_)
+            | Op::GlobalAddr(_) => Effect::Pure,
             Op::Load { space, .. } => Effect::Reads(space),
-            Op::Store { space, .. } => Effect::Writes(space),
+            Op::Store { space, .. } | Op::AtomicAdd { space, .. } => Effect::Writes(space),
+            Op::Call { helper, .. } if helper.changes_maps_only() => Effect::Writes(Space::Map),
             Op::Call { helper, .. } => Effect::Calls { moves_packet: helper.moves_packet_data() },
         }
+    }
+
+    /// Whether there is a value that anything may use.
+    pub fn has_result(&self) -> bool {
+        !matches!(self, Op::Store { .. } | Op::AtomicAdd { .. })
     }
 
     /// Whether the operation may be dropped when nothing uses its result.
@@ -227,11 +249,11 @@ impl Op {
     /// The operands in order.
     pub fn operands(&self) -> impl Iterator<Item = Operand> + use<> {
         let args = match *self {
-            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) => Args::new(&[]),
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::GlobalAddr(_) => Args::new(&[]),
             Op::Bin { a, b, .. } => Args::new(&[a, b]),
             Op::NetSwap { a, .. } | Op::SignExtend { a, .. } => Args::new(&[a]),
             Op::Load { base, .. } => Args::new(&[base]),
-            Op::Store { base, value, .. } => Args::new(&[base, value]),
+            Op::Store { base, value, .. } | Op::AtomicAdd { base, value, .. } => Args::new(&[base, value]),
             Op::Call { args, .. } => args,
         };
         args.items.into_iter().take(usize::from(args.len))
@@ -240,14 +262,14 @@ impl Op {
     /// Calls `f` with each operand, to change it.
     pub fn for_each_operand(&mut self, mut f: impl FnMut(&mut Operand)) {
         match self {
-            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) => {}
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::GlobalAddr(_) => {}
             Op::Bin { a, b, .. } => {
                 f(a);
                 f(b);
             }
             Op::NetSwap { a, .. } | Op::SignExtend { a, .. } => f(a),
             Op::Load { base, .. } => f(base),
-            Op::Store { base, value, .. } => {
+            Op::Store { base, value, .. } | Op::AtomicAdd { base, value, .. } => {
                 f(base);
                 f(value);
             }

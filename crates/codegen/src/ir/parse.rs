@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Function {
             match line.terminator() {
                 Some(term) => function.blocks[block].term = term,
                 None => {
-                    let result = (line.peek() != "store").then(|| {
+                    let result = (!["store", "atomic_add"].contains(&line.peek())).then(|| {
                         let value = line.value();
                         line.expect("=");
                         value
@@ -186,7 +186,14 @@ impl<'t> Line<'t> {
                 self.expect(",");
                 Op::Store { space, size, base, off, value: self.operand() }
             }
+            "atomic_add" => {
+                let size = self.size();
+                let (space, base, off) = self.address();
+                self.expect(",");
+                Op::AtomicAdd { space, size, base, off, value: self.operand() }
+            }
             "address" if self.peek().starts_with("map") => Op::MapAddr(MapRef(self.entity("map"))),
+            "address" if self.peek().starts_with("global") => Op::GlobalAddr(GlobalRef(self.entity("global"))),
             "address" => Op::StackAddr(StackSlot(self.entity("slot"))),
             "call" => {
                 let name = self.next();

@@ -1,6 +1,6 @@
 //! IR as text: what `--emit ir` shows. `{:#}` adds the place each line was written at.
 
-use super::{Block, DataType, Function, Inst, Loc, Module, NetConst, Op, Operand, Size, Terminator, Width};
+use super::{Block, DataType, Function, GlobalDecl, Inst, Loc, Module, NetConst, Op, Operand, Size, Terminator, Width};
 use std::fmt::{Display, Formatter, Result};
 
 /// The suffix of a memory size: `b`, `h`, `w` or `dw`.
@@ -83,8 +83,12 @@ impl Display for Op {
             Op::Store { space, size, base, off, value } => {
                 write!(f, "store.{} {space} {}, {value}", size_suffix(*size), Address(*base, *off))
             }
+            Op::AtomicAdd { space, size, base, off, value } => {
+                write!(f, "atomic_add.{} {space} {}, {value}", size_suffix(*size), Address(*base, *off))
+            }
             Op::StackAddr(slot) => write!(f, "address {slot}"),
             Op::MapAddr(map) => write!(f, "address {map}"),
+            Op::GlobalAddr(global) => write!(f, "address {global}"),
             Op::Call { helper, args } => {
                 match helper.name() {
                     Some(name) => write!(f, "call {name}")?,
@@ -121,7 +125,7 @@ impl Display for Terminator {
 
 impl Display for Inst {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        if !matches!(self.op, Op::Store { .. }) {
+        if self.op.has_result() {
             write!(f, "{} = ", self.result)?;
         }
         self.op.fmt(f)
@@ -181,6 +185,10 @@ impl Display for Module {
                 write!(f, ", value {value}")?;
             }
             writeln!(f)?;
+        }
+        for (global, GlobalDecl { name, data, read_only, .. }) in self.globals.iter() {
+            let access = if *read_only { ", read only" } else { "" };
+            writeln!(f, "{global}: {name}, {data}{access}")?;
         }
         for program in &self.programs {
             let (context, param) = (program.signature.context, program.signature.param);

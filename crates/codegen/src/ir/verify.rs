@@ -1,19 +1,22 @@
 //! The IR verifier. Its time grows with the size of the function alone.
 //!
 //! # Invariants that it checks
-//! 1. Every block, value, stack slot and map that is named exists.
+//! 1. Every block, value, stack slot, map and global variable that is named exists.
 //! 2. The entry block has no parameters and no predecessors.
 //! 3. Every value is defined once: by one instruction or as one parameter of one block.
 //! 4. A value that a reachable block uses is defined before the use in the same block, or in a block that dominates it; a jump's
 //!    arguments are used at the jump. A store's result is never used.
 //! 5. A jump has as many arguments as its target has parameters; the targets of a branch have none.
 //! 6. No path leads to [`Terminator::Unreachable`].
-//! 7. Network constants and swaps have 2, 4 or 8 bytes, sign extensions start from fewer than 8; a constant's bits above its size are
-//!    zero; a pointer that is loaded or stored through is a value.
+//! 7. Network constants and swaps have 2, 4 or 8 bytes, atomic additions 4 or 8, sign extensions start from fewer than 8; a constant's
+//!    bits above its size are zero; a pointer that is loaded or stored through is a value.
 //!
 //! Unreachable blocks are held to 1, 2, 3, 5 and 7 alone: nothing runs them.
 
-use super::{Block, Cfg, Dominators, Function, MapRef, Module, Op, Operand, Size, StackSlot, Table, Terminator, Value};
+use super::{
+    Block, Cfg, Dominators, Entity, Function, GlobalRef, MapRef, Module, Op, Operand, Size, StackSlot, Table,
+    Terminator, Value,
+};
 use crate::fold::truncate;
 
 /// Where in a function: an operation of a block by its index, or the block's end.
@@ -56,6 +59,9 @@ pub enum Error {
     /// A map that the module does not have.
     #[error("{0}: there is no {1}")]
     NoMap(Place, MapRef),
+    /// A global variable that the module does not have.
+    #[error("{0}: there is no {1}")]
+    NoGlobal(Place, GlobalRef),
     /// A second definition.
     #[error("{0}: {1} is defined a second time")]
     DefinedTwice(Place, Value),
@@ -101,6 +107,22 @@ pub enum Error {
 pub fn module(module: &Module) -> Result<(), (usize, Error)> {
     for (index, program) in module.programs.iter().enumerate() {
         function(&program.function, module.maps.len()).map_err(|error| (index, error))?;
+        globals(&program.function, module.globals.len()).map_err(|error| (index, error))?;
+    }
+    Ok(())
+}
+
+/// Checks that the module has the globals that a function names.
+fn globals(function: &Function, count: usize) -> Result<(), Error> {
+    for (block, data) in function.blocks.iter() {
+        for (inst, op) in data.insts.iter().map(|inst| &inst.op).enumerate() {
+            match *op {
+                Op::GlobalAddr(global) if global.index() >= count => {
+                    return Err(Error::NoGlobal(Place { block, inst }, global));
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
 }
@@ -135,7 +157,7 @@ pub fn function(function: &Function, maps: usize) -> Result<(), Error> {
 #[derive(Clone, Copy)]
 enum Def {
     None,
-    Store,
+    NoResult,
     /// By the operation before this index: parameters have 0, the first operation 1.
     At(Block, usize),
 }
@@ -155,10 +177,7 @@ impl Verifier<'_> {
             self.define(Place { block, inst: 0 }, param, Def::At(block, 0))?;
         }
         for (index, inst) in data.insts.iter().enumerate() {
-            let def = match inst.op {
-                Op::Store { .. } => Def::Store,
-                _ => Def::At(block, index + 1),
-            };
+            let def = if inst.op.has_result() { Def::At(block, index + 1) } else { Def::NoResult };
             self.define(Place { block, inst: index }, inst.result, def)?;
         }
         Ok(())
@@ -222,7 +241,7 @@ impl Verifier<'_> {
             }
             Operand::Net(_) => Ok(()),
             Operand::Value(value) => match *self.defs.get(value).ok_or(Error::NoValue(place, value))? {
-                Def::None | Def::Store => Err(Error::NoResult(place, value)),
+                Def::None | Def::NoResult => Err(Error::NoResult(place, value)),
                 Def::At(block, after) => match self.dominators {
                     Some(_) if block == place.block && after <= place.inst => Ok(()),
                     Some(dominators) if block != place.block && dominators.dominates(block, place.block) => Ok(()),
@@ -239,7 +258,10 @@ impl Verifier<'_> {
             Op::SignExtend { from: Size::DW, .. } => Err(Error::Size(place, Size::DW)),
             Op::StackAddr(slot) if self.function.slots.get(slot).is_none() => Err(Error::NoSlot(place, slot)),
             Op::MapAddr(map) if map.0 as usize >= self.maps => Err(Error::NoMap(place, map)),
-            Op::Load { base, .. } | Op::Store { base, .. } if base.as_value().is_none() => {
+            Op::AtomicAdd { size: size @ (Size::B | Size::H), .. } => Err(Error::Size(place, size)),
+            Op::Load { base, .. } | Op::Store { base, .. } | Op::AtomicAdd { base, .. }
+                if base.as_value().is_none() =>
+            {
                 Err(Error::ConstPointer(place))
             }
             _ => Ok(()),
@@ -310,6 +332,7 @@ block4:
             ("block0:\n  jump block1\nblock1:\n  unreachable", Error::Reached(Block(1))),
             ("block0:\n  v0 = net_swap.b 7\n  return v0", Error::Size(at(0, 0), Size::B)),
             ("block0:\n  v0 = sign_extend.dw 7\n  return v0", Error::Size(at(0, 0), Size::DW)),
+            ("block0:\n  v0 = context\n  atomic_add.h map v0 + 0, 7\n  return 0", Error::Size(at(0, 1), Size::H)),
             ("block0:\n  return net.h 0x12345", Error::WideNetConst(at(0, 0), 0x12345)),
             ("block0:\n  v0 = load.w map 7 + 0\n  return v0", Error::ConstPointer(at(0, 0))),
         ];

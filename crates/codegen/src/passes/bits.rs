@@ -73,7 +73,8 @@ impl Bits {
     fn result(&self, op: &Op) -> u8 {
         match *op {
             Op::NetSwap { .. } if self.view == View::Verifier => 64,
-            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::Call { .. } | Op::Store { .. } => 64,
+            Op::Context | Op::StackAddr(_) | Op::MapAddr(_) | Op::GlobalAddr(_) | Op::Call { .. } => 64,
+            Op::Store { .. } | Op::AtomicAdd { .. } => 64,
             Op::Load { space: Space::Context, size: Size::W, .. } => 64,
             Op::Load { size, .. } | Op::NetSwap { size, .. } => size_bits(size),
             Op::SignExtend { from, a } if self.operand(a) < size_bits(from) => self.operand(a),

@@ -5,14 +5,20 @@
 
 mod bits;
 mod dce;
+mod fill;
+mod homes;
 mod params;
 mod simplify;
+mod sink;
 mod split;
+mod stores;
 mod straighten;
 mod substitution;
+mod sums;
 mod tails;
 #[cfg(test)]
 mod test;
+mod thread;
 mod widen;
 
 pub(crate) use bits::Bits;
@@ -88,10 +94,15 @@ pub(crate) struct Pass {
 /// The passes in the order in which they run first.
 pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "simplify", run: simplify::run, looks_at: Changes::VALUES },
+    Pass { name: "sums", run: sums::run, looks_at: Changes::VALUES.and(Changes::CODE) },
     Pass { name: "params", run: params::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
+    Pass { name: "fill", run: fill::run, looks_at: Changes::VALUES.and(Changes::CODE) },
+    Pass { name: "stores", run: stores::run, looks_at: Changes::ALL },
     Pass { name: "dce", run: dce::run, looks_at: Changes::ALL },
     Pass { name: "straighten", run: straighten::run, looks_at: Changes::CODE.and(Changes::EDGES) },
+    Pass { name: "thread", run: thread::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "tails", run: tails::run, looks_at: Changes::ALL },
+    Pass { name: "sink", run: sink::run, looks_at: Changes::CODE.and(Changes::EDGES) },
     Pass { name: "widen", run: widen::run, looks_at: Changes::VALUES.and(Changes::EDGES) },
 ];
 

@@ -34,7 +34,7 @@ pub(super) fn run(function: &mut Function, analysis: &mut Analysis) -> Changes {
 /// How a value was made, where a user of it may want to know.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// A 64-bit sum of a value and a constant.
+    /// A sum of a value and a constant, which does not go around if it has 32 bits.
     Sum(Value, u64),
     /// Some bits of a value.
     Masked(Operand, u64),
@@ -101,7 +101,9 @@ impl Simplify {
         }
         self.bits.define(inst.result, &op);
         self.shapes[inst.result] = match op {
-            Op::Bin { op: BinOp::Add, width: Width::W64, a: Operand::Value(a), b: Operand::Const(b) } => {
+            Op::Bin { op: BinOp::Add, width, a: Operand::Value(a), b: Operand::Const(b) }
+                if width == Width::W64 || self.bits.operand(inst.result.into()) < width.bits() =>
+            {
                 Shape::Sum(a, b)
             }
             Op::Bin { op: BinOp::And, width: Width::W64, a, b: Operand::Const(b) } => Shape::Masked(a, b),
@@ -130,6 +132,10 @@ impl Simplify {
             Op::Store { space, size, base, off, value } => {
                 let (base, off) = self.address(base, off)?;
                 Some(Outcome::Do(Op::Store { space, size, base, off, value }))
+            }
+            Op::AtomicAdd { space, size, base, off, value } => {
+                let (base, off) = self.address(base, off)?;
+                Some(Outcome::Do(Op::AtomicAdd { space, size, base, off, value }))
             }
             _ => None,
         }
@@ -170,7 +176,7 @@ impl Simplify {
                 (BinOp::Mul, _) if b.is_power_of_two() => bin(BinOp::Lsh, a, u64::from(b.trailing_zeros())),
                 (BinOp::Div, _) if b.is_power_of_two() => bin(BinOp::Rsh, a, u64::from(b.trailing_zeros())),
                 (BinOp::Mod, _) if b.is_power_of_two() => bin(BinOp::And, a, b - 1),
-                (BinOp::Add, Shape::Sum(inner, k)) if width == Width::W64 => {
+                (BinOp::Add, Shape::Sum(inner, k)) => {
                     bin(BinOp::Add, Operand::Value(inner), fold_bin(op, width, k, b)?)
                 }
                 (BinOp::And, Shape::Masked(inner, m)) => bin(BinOp::And, inner, m & b),

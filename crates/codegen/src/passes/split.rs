@@ -4,8 +4,8 @@
 //! Edges to a block that only returns a constant stay as they are, since no value can be wanted there; but of each branch one edge at
 //! least is split or not critical. A long list of rules has little else, and each edge would cost a block.
 //!
-//! An edge to a block that only returns a value gets a return of its own: where the value is may differ from edge to edge, and emission
-//! takes those that turn out equal together.
+//! An edge to a block that only returns a value gets a return of its own, and one to a block that only takes constants elsewhere does so
+//! itself: where values are may differ from edge to edge, and emission takes those that turn out equal together.
 
 use crate::ir::{Block, BlockData, Function, Operand, Table, Terminator};
 
@@ -28,9 +28,7 @@ pub(crate) fn critical_edges(function: &mut Function) {
                 return;
             }
             let term = match &function.blocks[*target] {
-                BlockData { params, insts, term: term @ Terminator::Return(_), .. }
-                    if params.is_empty() && insts.is_empty() =>
-                {
+                BlockData { params, insts, term, .. } if params.is_empty() && insts.is_empty() && leads_on(term) => {
                     term.clone()
                 }
                 _ => Terminator::jump(*target),
@@ -39,6 +37,15 @@ pub(crate) fn critical_edges(function: &mut Function) {
             *target = function.blocks.push(edge);
         });
         function.blocks[block].term = term;
+    }
+}
+
+/// Whether a block's end can be that of the edges to it as well: a return, or a jump with constants.
+fn leads_on(term: &Terminator) -> bool {
+    match term {
+        Terminator::Return(_) => true,
+        Terminator::Jump { args, .. } => args.iter().all(|arg| arg.as_value().is_none()),
+        Terminator::Branch { .. } | Terminator::Unreachable => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The control-flow graph made plain: no detours, no chains of blocks, nothing that the entry does not reach.
 //!
 //! - An edge to an empty block that jumps on leads to where that block jumps.
-//! - A jump to an empty block that returns its parameter is a return.
+//! - A jump to an empty block that returns its parameter is a return; to one that hands its parameters on, it is a jump to where that goes.
 //! - A branch whose sides agree is a jump.
 //! - A block with one predecessor that jumps to it becomes part of that one.
 //! - Blocks are stored in reverse postorder.
@@ -34,6 +34,7 @@ fn thread(function: &mut Function) -> bool {
         find_end(function, &mut ends, block);
     }
     let returned = returned_params(function);
+    let handed = handed_params(function);
     let mut changed = false;
     for data in function.blocks.values_mut() {
         data.term.for_each_successor(|target| {
@@ -44,9 +45,12 @@ fn thread(function: &mut Function) -> bool {
         });
         let plain = match &data.term {
             Terminator::Branch { then, otherwise, .. } if then == otherwise => Terminator::jump(*then),
-            Terminator::Jump { target, args } => match returned[*target] {
-                Some(index) => Terminator::Return(args[index]),
-                None => continue,
+            Terminator::Jump { target, args } => match (returned[*target], &handed[*target]) {
+                (Some(index), _) => Terminator::Return(args[index]),
+                (None, Some((end, which))) => {
+                    Terminator::Jump { target: *end, args: which.iter().map(|&index| args[index]).collect() }
+                }
+                (None, None) => continue,
             },
             _ => continue,
         };
@@ -90,6 +94,33 @@ fn returned_params(function: &Function) -> Table<Block, Option<usize>> {
         }
     }
     returned
+}
+
+/// For each block that does nothing but hand its parameters on, and that no other block asks for them: where to, and which.
+fn handed_params(function: &Function) -> Table<Block, Option<(Block, Vec<usize>)>> {
+    let mut handed = Table::filled(None, function.blocks.len());
+    for (block, data) in function.blocks.iter() {
+        if let (false, true, Terminator::Jump { target, args }) =
+            (data.params.is_empty(), data.insts.is_empty(), &data.term)
+            && *target != block
+        {
+            let index = |arg: &Operand| data.params.iter().position(|&param| Operand::Value(param) == *arg);
+            handed[block] = args.iter().map(index).collect::<Option<Vec<_>>>().map(|which| (*target, which));
+        }
+    }
+    if handed.values().any(Option::is_some) {
+        let mut homes = Table::filled(None, function.value_count as usize);
+        for (block, data) in function.blocks.iter().filter(|&(block, _)| handed[block].is_some()) {
+            data.params.iter().for_each(|&param| homes[param] = Some(block));
+        }
+        for (block, data) in function.blocks.iter() {
+            let operands = data.insts.iter().flat_map(|inst| inst.op.operands()).chain(data.term.operands());
+            for home in operands.filter_map(|operand| homes[operand.as_value()?]).filter(|&home| home != block) {
+                handed[home] = None;
+            }
+        }
+    }
+    handed
 }
 
 /// Joins blocks with their only predecessors.
@@ -231,6 +262,35 @@ block2:
   v1 = load.w context v0 + 0
   return v1",
         );
+    }
+
+    #[test]
+    fn parameters_that_are_handed_on_go_straight() {
+        let text = "
+block0:
+  v0 = context
+  branch.eq64 v0, 0, block1, block2
+block1:
+  v1 = load.w context v0 + 0
+  jump block3(7, v1)
+block2:
+  v2 = load.w context v0 + 4
+  jump block3(v2, 1)
+block3(v3, v4):
+  jump block4(v4, v3)
+block4(v5, v6):
+  v7 = add64 v5, v6
+  return v7";
+        let straight = text
+            .replace("jump block3(7, v1)", "jump block3(v1, 7)")
+            .replace("jump block3(v2, 1)", "jump block3(1, v2)")
+            .replace("block3(v3, v4):\n  jump block4(v4, v3)\nblock4(v5", "block3(v5");
+        becomes(super::run, Endian::Little, text, &straight);
+        // Another block asks for what the block between hands on.
+        let asked = text.replace("add64 v5, v6", "add64 v5, v3");
+        let joined =
+            asked.replace("  jump block4(v4, v3)\nblock4(v5, v6):\n", "").replace("add64 v5, v3", "add64 v4, v3");
+        becomes(super::run, Endian::Little, &asked, &joined);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! A block whose values are used in other blocks is never merged. For the rest, whatever the blocks below use is defined above each of
 //! the merged ones, because all of them lead there.
 
+use super::homes::Homes;
 use super::{Analysis, Changes};
 use crate::ir::{Block, BlockData, Cfg, Function, Op, Operand, Table, Terminator, Value};
 use std::collections::BTreeMap;
@@ -70,10 +71,7 @@ fn share_returns(function: &mut Function, blocks: impl Iterator<Item = Block> + 
 
 /// Finds blocks with the same content.
 struct Merger {
-    /// The block that each value is defined in, and its position there.
-    defs: Table<Value, (Block, u32)>,
-    /// Whether another block uses a value of this one.
-    escapes: Table<Block, bool>,
+    homes: Homes,
     /// The block that stands for each block.
     leaders: Table<Block, Block>,
 }
@@ -83,38 +81,18 @@ const LOCAL: u32 = 1 << 31;
 
 impl Merger {
     fn new(function: &Function, cfg: &Cfg) -> Merger {
-        let mut defs = Table::filled((function.entry(), 0), function.value_count as usize);
         let mut leaders = Table::new();
         for block in function.blocks.keys() {
             leaders.push(block);
         }
-        for &block in cfg.order() {
-            let data = &function.blocks[block];
-            for (at, value) in (0..).zip(data.params.iter().copied().chain(data.insts.iter().map(|inst| inst.result))) {
-                defs[value] = (block, at);
-            }
-        }
-        let mut merger = Merger { defs, escapes: Table::filled(false, function.blocks.len()), leaders };
-        for &block in cfg.order() {
-            let data = &function.blocks[block];
-            data.insts.iter().flat_map(|inst| inst.op.operands()).for_each(|operand| merger.note_use(block, operand));
-            data.term.operands().for_each(|operand| merger.note_use(block, operand));
-        }
-        merger
-    }
-
-    fn note_use(&mut self, block: Block, operand: Operand) {
-        if let Operand::Value(value) = operand {
-            let home = self.defs[value].0;
-            self.escapes[home] |= home != block;
-        }
+        Merger { homes: Homes::new(function, cfg), leaders }
     }
 
     /// Chooses a leader for each block, from the exits up.
     fn find(&mut self, function: &Function, cfg: &Cfg) {
         let mut seen: BTreeMap<u64, Block> = BTreeMap::new();
         for &block in cfg.order().iter().rev() {
-            if block == function.entry() || self.escapes[block] {
+            if block == function.entry() || self.homes.escapes(block) {
                 continue;
             }
             let data = &function.blocks[block];
@@ -145,9 +123,9 @@ impl Merger {
 
     /// An operand of `block` by its place there, if it is one of the block's own values.
     fn local(&self, block: Block, operand: Operand) -> Operand {
-        match operand {
-            Operand::Value(value) if self.defs[value].0 == block => Operand::Value(Value(self.defs[value].1 | LOCAL)),
-            other => other,
+        match self.homes.position(block, operand) {
+            Some(at) => Operand::Value(Value(at | LOCAL)),
+            None => operand,
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod checker;
+mod renumber;
 mod tidy;
 
 use crate::select::mir::{self, InstIx};
@@ -86,6 +87,7 @@ pub(crate) fn allocate(function: &mir::Function) -> Result<Allocation, String> {
     };
     check(&allocation)?;
     tidy::tidy(function, &mut allocation);
+    renumber::renumber(&mut allocation);
     check(&allocation)?;
     Ok(allocation)
 }

@@ -1,6 +1,6 @@
 //! Operations of the IR as instructions.
 
-use super::mir::{Base, Inst, Src, VReg};
+use super::mir::{Base, Inst, Src, Symbol, VReg};
 use super::{Select, immediate, low, narrow};
 use crate::error::Error;
 use crate::fold::{mask, width_bits};
@@ -12,6 +12,11 @@ impl Select<'_> {
     pub(super) fn op(&mut self, result: Value, op: &Op) -> Result<(), Error> {
         match *op {
             Op::Context | Op::StackAddr(_) | Op::MapAddr(_) => {}
+            // Two slots long, so it is not made again at each use.
+            Op::GlobalAddr(global) => {
+                let dst = self.vreg(result);
+                self.push(Inst::SymbolAddr { dst, symbol: Symbol::Global(global) });
+            }
             Op::Bin { op, width, a, b } => self.bin(result, op, width, a, b)?,
             Op::NetSwap { size, a } => {
                 let (a, dst) = (self.reg(a), self.vreg(result));
@@ -27,6 +32,11 @@ impl Select<'_> {
                 self.push(Inst::Load { size, dst, base, off });
             }
             Op::Store { space, size, base, off, value } => self.store(space, size, base, off, value),
+            Op::AtomicAdd { size, base, off, value, .. } => {
+                let (base, off) = self.address(base, off);
+                let value = self.reg(value);
+                self.push(Inst::AtomicAdd { size, base, off, value });
+            }
             Op::Call { helper, ref args } => {
                 let (args, count) = self.call_args(args);
                 let dst = self.vreg(result);

@@ -6,7 +6,7 @@
 //! - A block ends in its one [`Inst::Jump`], [`Inst::Branch`] or [`Inst::Exit`]. Only a jump has arguments.
 //! - What an instruction reads and writes is said by [`Inst::operands`] and [`Inst::clobbers`] alone.
 
-use crate::ir::{HelperId, MapRef, Size, Width, entities};
+use crate::ir::{GlobalRef, HelperId, MapRef, Size, Width, entities};
 use crate::source::Loc;
 use bpfasm_isa::{AluOp, JmpOp, Reg};
 use std::ops::Range;
@@ -27,6 +27,13 @@ pub(crate) enum Src {
     Imm(i32),
 }
 
+/// What a relocation stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Symbol {
+    Map(MapRef),
+    Global(GlobalRef),
+}
+
 /// Where an address starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Base {
@@ -42,8 +49,8 @@ pub(crate) enum Inst {
     Context { dst: VReg },
     /// A constant.
     Const { dst: VReg, value: u64 },
-    /// The address of a map.
-    MapAddr { dst: VReg, map: MapRef },
+    /// The address of something outside of the function.
+    SymbolAddr { dst: VReg, symbol: Symbol },
     /// R10 plus bytes.
     FrameAddr { dst: VReg, off: i32 },
     /// `dst = a op b`, with `dst` and `a` in one register.
@@ -62,6 +69,8 @@ pub(crate) enum Inst {
     Load { size: Size, dst: VReg, base: Base, off: i16 },
     /// A store.
     Store { size: Size, base: Base, off: i16, value: Src },
+    /// An addition to memory in one step.
+    AtomicAdd { size: Size, base: Base, off: i16, value: VReg },
     /// A call; the first `count` of `args` are in R1 and up.
     Call { helper: HelperId, dst: VReg, args: [VReg; 5], count: u8 },
     /// Goes to the one successor.
@@ -108,7 +117,7 @@ impl Inst {
         let def = match *self {
             Inst::Context { dst } => Some((dst, Fixed(Reg::R1))),
             Inst::Const { dst, .. }
-            | Inst::MapAddr { dst, .. }
+            | Inst::SymbolAddr { dst, .. }
             | Inst::FrameAddr { dst, .. }
             | Inst::Copy { dst, .. }
             | Inst::Low { dst, .. }
@@ -116,7 +125,7 @@ impl Inst {
             | Inst::Load { dst, .. } => Some((dst, Any)),
             Inst::Alu { dst, .. } | Inst::Neg { dst, .. } | Inst::NetSwap { dst, .. } => Some((dst, SameAsFirstUse)),
             Inst::Call { dst, .. } => Some((dst, Fixed(Reg::R0))),
-            Inst::Store { .. } | Inst::Jump | Inst::Branch { .. } | Inst::Exit { .. } => None,
+            Inst::Store { .. } | Inst::AtomicAdd { .. } | Inst::Jump | Inst::Branch { .. } | Inst::Exit { .. } => None,
         };
         if let Some((dst, constraint)) = def {
             f(Operand::Def(dst, constraint));
@@ -124,7 +133,7 @@ impl Inst {
         match *self {
             Inst::Context { .. }
             | Inst::Const { .. }
-            | Inst::MapAddr { .. }
+            | Inst::SymbolAddr { .. }
             | Inst::FrameAddr { .. }
             | Inst::Jump
             | Inst::Load { base: Base::Frame, .. } => {}
@@ -147,6 +156,12 @@ impl Inst {
                 if let Src::Reg(value) = value {
                     f(Operand::reg(value));
                 }
+            }
+            Inst::AtomicAdd { base, value, .. } => {
+                if let Base::Reg(base) = base {
+                    f(Operand::reg(base));
+                }
+                f(Operand::reg(value));
             }
             Inst::Call { args, count, .. } => {
                 for (&arg, reg) in args.iter().zip(ARGUMENTS).take(usize::from(count)) {

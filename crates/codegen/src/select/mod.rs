@@ -7,6 +7,7 @@ mod lower;
 pub(crate) mod mir;
 mod narrow;
 mod order;
+mod preset;
 
 use crate::error::Error;
 use crate::fold::{mask, net_bits};
@@ -15,7 +16,8 @@ use crate::options::Options;
 use crate::passes::Bits;
 use crate::source::Loc;
 use bpfasm_isa::CpuLevel;
-use mir::{Inst, MachBlock, Src, VReg};
+use mir::{Inst, MachBlock, Src, Symbol, VReg};
+use preset::Presets;
 
 /// Bytes of stack that a program may have (`MAX_BPF_STACK` in `include/linux/filter.h`).
 pub(crate) const STACK_LIMIT: u16 = 512;
@@ -37,6 +39,7 @@ pub(crate) fn select(function: &Function, program: &str, options: &Options) -> R
         bits: (options.cpu < CpuLevel::V3).then(|| Bits::of_function(function, &cfg)),
         out: mir::Function::new(frame.bytes),
         frame,
+        presets: if options.optimize { Presets::new(function, &cfg) } else { Presets::default() },
         first_returned: None,
         loc: function.blocks[function.entry()].term_loc,
     };
@@ -121,6 +124,7 @@ struct Select<'f> {
     bits: Option<Bits>,
     frame: Frame,
     out: mir::Function,
+    presets: Presets<'f>,
     /// The first value from another block that is returned.
     first_returned: Option<Value>,
     /// Where the operation at hand was written.
@@ -192,13 +196,20 @@ impl<'f> Select<'f> {
                 Some(context) => context,
                 None => self.vreg(value),
             },
-            Some(&Op::MapAddr(map)) => self.emit(|dst| Inst::MapAddr { dst, map }),
+            Some(&Op::MapAddr(map)) => self.emit(|dst| Inst::SymbolAddr { dst, symbol: Symbol::Map(map) }),
             Some(&Op::StackAddr(slot)) => {
                 let off = self.frame.offsets[slot];
                 self.emit(|dst| Inst::FrameAddr { dst, off })
             }
             _ => self.vreg(value),
         }
+    }
+
+    /// Makes what is to be made before the branch of a block.
+    fn preset(&mut self, block: Block) {
+        let mut presets = std::mem::take(&mut self.presets);
+        presets.make(block, |constant| self.reg(constant));
+        self.presets = presets;
     }
 
     fn constant(&mut self, value: u64) -> VReg {
@@ -244,7 +255,10 @@ impl<'f> Select<'f> {
         let block = |block: Block| cfg.position(block).map(MachBlock);
         match *term {
             Terminator::Jump { target, ref args } => {
-                let args: Vec<VReg> = args.iter().map(|&arg| self.reg(arg)).collect();
+                let args: Vec<VReg> = match self.presets.args(at) {
+                    Some(regs) => regs.to_vec(),
+                    None => args.iter().map(|&arg| self.reg(arg)).collect(),
+                };
                 self.push(Inst::Jump);
                 self.out.end_block([block(target), None], args);
             }
@@ -253,6 +267,7 @@ impl<'f> Select<'f> {
                 self.out.end_block([block(then), None], []);
             }
             Terminator::Branch { cond, width, a, b, then, otherwise } => {
+                self.preset(at);
                 let (branch, inverted) =
                     if fused { self.branch_on_bits(cond, width, a) } else { self.branch(cond, width, a, b) };
                 self.push(branch);

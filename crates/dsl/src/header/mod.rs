@@ -31,7 +31,7 @@ pub trait Header {
 
 /// A place in memory that is known to be good.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bytes {
     space: Space,
     base: Operand,
@@ -42,9 +42,17 @@ impl Bytes {
     pub(crate) fn new(space: Space, base: Operand, off: i16) -> Bytes {
         Bytes { space, base, off }
     }
-    /// The operand and offset of the byte at `offset`.
+    /// The memory, the pointer, and what is added to it.
+    pub(crate) fn parts(&self) -> (Space, Operand, i16) {
+        (self.space, self.base, self.off)
+    }
+    /// What begins `offset` bytes behind it.
+    pub(crate) fn behind(&self, offset: u32) -> Bytes {
+        Bytes { off: self.at(offset), ..*self }
+    }
+    /// What is added to the pointer for the byte at `offset`.
     fn at(&self, offset: u32) -> i16 {
-        // Headers end below 64 KiB and begin where a packet can: the sum was checked when the view was made.
+        // The end of a header or of a map value was checked when the view was made.
         i16::try_from(i64::from(self.off) + i64::from(offset)).unwrap_or(i16::MAX)
     }
     /// Whether one access can take the four bytes at `offset`.
@@ -83,7 +91,7 @@ impl Bytes {
 
 /// A type that a header can have as a field, and that helpers can read or write in memory.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a field of a header, nor be in the memory that a helper is given",
+    message = "`{Self}` cannot be a field, nor be in the memory that a helper is given",
     note = "both have kernel values (`U8`, `Be16`, …), `Be128`, `Mac`, and arrays of them"
 )]
 pub trait Field: Sized {
@@ -190,7 +198,10 @@ impl Field for Mac {
             self.low.store(bytes, offset + 4);
             return;
         }
-        let (high, low) = (self.high.host(), self.low.host());
+        let (high, low) = (self.high.host(), U32::from(self.low.host()));
+        if bytes.at(offset) % 2 != 0 {
+            return [high >> 24, high >> 16, high >> 8, high, low >> 8, low].map(U32::low8).store(bytes, offset);
+        }
         (high >> 16).low16().to_be().store(bytes, offset);
         ((high << 16) | low).to_be().store(bytes, offset + 2);
     }

@@ -18,7 +18,6 @@ macro_rules! absent {
 }
 
 absent! {
-    [Tc, CgroupSkb] "a map": MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM;
     [Tc, CgroupSkb] "a map of type queue or stack": MAP_PUSH_ELEM, MAP_POP_ELEM, MAP_PEEK_ELEM;
     [Tc, CgroupSkb] "a map with a value for each CPU": MAP_LOOKUP_PERCPU_ELEM;
     [Tc, CgroupSkb] "a map and a callback": FOR_EACH_MAP_ELEM;

@@ -90,7 +90,7 @@ mod tests {
 
     fn staged(body: impl Fn() -> Bytes) -> Function {
         let run = &mut || body().address();
-        stage::stage(Limits::default(), Location::caller(), run).unwrap()
+        stage::stage(Limits::default(), Location::caller(), run).unwrap().function
     }
 
     /// The bytes that are stored, each with how often.

@@ -2,7 +2,7 @@
 //!
 //! Helpers that work on the program's context are methods of it: [`Tc::vlan_push`](crate::context::Tc::vlan_push). They have the
 //! helper's name without `bpf_` and `skb_`, and are there where the kernel offers them to the context's programs. What every program
-//! may ask, whatever its context, are functions of this module: [`ktime_get_ns`].
+//! may ask, whatever its context, are functions of this module: [`ktime_get_ns`]. Those for maps are [methods of maps](crate::map).
 //!
 //! [`Context::helpers`](crate::context::Context::helpers) lists the table for a context, with the first kernel that offers each
 //! helper there, and with the helpers that have no method yet.
@@ -14,6 +14,7 @@ mod clock;
 mod fib;
 mod identity;
 mod layout;
+mod map;
 mod memory;
 mod redirect;
 mod resize;
@@ -94,6 +95,7 @@ static TABLE: &[&[Row]] = &[
     clock::ROWS,
     fib::ROWS,
     identity::ROWS,
+    map::ROWS,
     memory::ROWS,
     redirect::ROWS,
     resize::ROWS,
@@ -204,7 +206,7 @@ use call;
 
 /// Calls a helper.
 #[track_caller]
-fn emit(helper: HelperId, args: &[Operand]) -> Operand {
+pub(crate) fn emit(helper: HelperId, args: &[Operand]) -> Operand {
     stage::emit(Op::Call { helper, args: Args::new(args) })
 }
 

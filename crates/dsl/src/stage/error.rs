@@ -96,6 +96,11 @@ pub enum StageErrorKind {
         /// The offset in bytes.
         offset: i64,
     },
+    /// A map or a global variable without a name.
+    #[error(
+        "a map or global variable without a name\n  help: put `#[map]` or `#[global]` on the static, which names it after the static"
+    )]
+    UnnamedStatic,
     /// A loop over a kernel value never met its own start again.
     #[error(
         "a loop on a kernel value does not end while staging\n  help: mark the function that holds it with `#[staged]`, so that its paths join again"

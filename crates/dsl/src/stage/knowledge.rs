@@ -23,6 +23,10 @@ pub(crate) struct Memory {
 /// The bit of [`Memory::changed_since`] that says the packet moved.
 const MOVED: u8 = 1 << 4;
 
+/// What counts as changed at every join, so that paths join that differ in nothing else: what a program has read of maps and of its own
+/// stack, it rarely wants again.
+const FORGOTTEN: u8 = 1 << 2 | 1 << 3;
+
 fn space_index(space: Space) -> usize {
     match space {
         Space::Context => 0,
@@ -54,12 +58,13 @@ impl Memory {
         }
     }
 
-    /// Which spaces changed since `before`, as a bit set.
+    /// Which spaces are to count as changed since `before`, as a bit set.
     pub fn changed_since(&self, before: &Memory) -> u8 {
         if self.versions == before.versions {
-            return 0; // a packet that moved changed its contents too
+            return FORGOTTEN; // a packet that moved changed its contents too
         }
-        let contents = (0..4).filter(|&i| self.versions[i] != before.versions[i]).fold(0, |set, i| set | 1 << i);
+        let contents =
+            (0..4).filter(|&i| self.versions[i] != before.versions[i]).fold(FORGOTTEN, |set, i| set | 1 << i);
         if self.generation == before.generation { contents } else { contents | MOVED }
     }
 

@@ -12,17 +12,20 @@
 mod error;
 mod knowledge;
 mod session;
+mod statics;
 mod trace;
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
-use bpfasm_codegen::ir::{Cond, Function, Loc, Op, Operand, StackSlot, Width};
+use bpfasm_codegen::ir::{Cond, Entity, GlobalDecl, GlobalRef, Loc, MapDecl, MapRef, Op, Operand, StackSlot, Width};
 
 pub use error::{Mismatch, Place, StageError, StageErrorKind};
 pub use session::Scope;
 pub(crate) use session::Session;
 pub(crate) use session::{JoinAt, JoinKind};
+use statics::Statics;
+pub use statics::{Graph, StaticUse};
 
 /// Bounds of one staging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +49,11 @@ thread_local! {
     static SESSION: RefCell<ManuallyDrop<Option<Box<Session>>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// Stages a function: runs `body` once per path and gives the graph.
+/// Stages a function: runs `body` once per path and gives the graph, with the maps and global variables that it names.
 ///
 /// # Errors
 /// [`StageError`] where the program breaks a rule of staging, or panics.
-pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<Function, StageError> {
+pub fn stage(limits: Limits, loc: Loc, body: &mut dyn FnMut() -> Operand) -> Result<Graph, StageError> {
     let restore = Restore(exchange(Some(Box::new(Session::new(limits, loc)))));
     loop {
         let result = panics::catch(body);
@@ -100,6 +103,31 @@ fn no_session(caller: Loc) -> ! {
 pub(crate) fn emit(op: Op) -> Operand {
     let loc = Loc::from(core::panic::Location::caller());
     with(|session| session.emit(&op, loc))
+}
+
+/// The number of the map whose static has this address; `declare` tells what it is, unless it has no name.
+#[track_caller]
+pub(crate) fn map(address: usize, declare: impl FnOnce() -> Option<MapDecl>) -> MapRef {
+    MapRef::new(numbered(|statics, may_add| statics::number(&mut statics.maps, may_add, address, declare)))
+}
+
+/// The number of the global variable whose static has this address.
+#[track_caller]
+pub(crate) fn global(address: usize, declare: impl FnOnce() -> Option<GlobalDecl>) -> GlobalRef {
+    GlobalRef::new(numbered(|statics, may_add| statics::number(&mut statics.globals, may_add, address, declare)))
+}
+
+/// A number that `find` gives; where it gives none, the program has an error.
+#[track_caller]
+fn numbered(find: impl FnOnce(&mut Statics, bool) -> Option<usize>) -> usize {
+    let loc = Loc::from(core::panic::Location::caller());
+    with(|session| {
+        let (statics, may_add) = session.statics();
+        find(statics, may_add).unwrap_or_else(|| {
+            session.fail_at(StageErrorKind::UnnamedStatic, loc);
+            0
+        })
+    })
 }
 
 /// Splits the path on a comparison and tells which way this run goes.

@@ -8,6 +8,7 @@ use bpfasm_codegen::ir::{
 use rustc_hash::FxHashMap;
 
 use super::knowledge::{Knowledge, Memory};
+use super::statics::{Graph, Statics};
 use super::trace::{Cursor, End, Event, Implied, JoinKey, Question, Traces, describe_op, describe_operand};
 use super::{Caught, Limits, Mismatch, StageError, StageErrorKind};
 
@@ -62,6 +63,7 @@ pub(crate) struct Session {
     traces: Traces,
     joins: FxHashMap<JoinKey, Block>,
     knowledge: Knowledge,
+    statics: Statics,
     /// Forks whose other way is still to be explored, innermost last.
     pending: Vec<Block>,
     /// Where the run is.
@@ -99,6 +101,7 @@ impl Session {
             traces,
             joins: FxHashMap::default(),
             knowledge: Knowledge::default(),
+            statics: Statics::default(),
             pending: Vec::new(),
             at,
             memory: Memory::new(),
@@ -157,12 +160,18 @@ impl Session {
         true
     }
 
-    /// The graph.
-    pub fn finish(self) -> Result<Function, StageError> {
+    /// The graph, and what it names.
+    pub fn finish(self) -> Result<Graph, StageError> {
         match self.error {
             Some(error) => Err(error),
-            None => Ok(self.function),
+            None => Ok(self.statics.with(self.function)),
         }
+    }
+
+    /// The statics that the program names, and whether the run under way may name more: only what is built counts, another run may ask
+    /// for anything.
+    pub fn statics(&mut self) -> (&mut Statics, bool) {
+        (&mut self.statics, self.mode == Mode::Live)
     }
 
     /// Whether the run under way has nothing left to say.

@@ -21,9 +21,7 @@ impl Bit {
     pub(crate) fn of(cond: Cond, width: Width, a: Operand, b: Operand) -> Bit {
         let scope = stage::scope();
         let mut answer = Bit::from(stage::fork(cond, width, a, b));
-        let site = join::BIT_SITE;
-        // A path that ends at this join stays silent from here on: its answer does not matter.
-        join::merge_one(&scope, site, &mut answer);
+        join::merge_one(&scope, &mut answer);
         answer
     }
 

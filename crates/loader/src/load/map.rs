@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bpfasm_object::{MapDef, MapIx, Object};
 
 use super::{malformed_by, no_such_map};
-use crate::map::{Map, MapSpec};
+use crate::map::{Map, MapSpec, UpdateFlags};
 use crate::sys::Errno;
 use crate::{Error, bpffs};
 
@@ -37,9 +37,10 @@ impl Sources {
         if let Some((_, reused)) = self.reused.iter().find(|(name, _)| *name == map.name) {
             return spec.accept(reused.clone());
         }
-        let types = btf.zip(map.key.type_id().zip(map.value.type_id()));
-        let types = types.map(|(btf, (key, value))| (btf, key.0, value.0));
+        let types = btf.zip(types(map)).map(|(btf, (key, value))| (btf, key, value));
         let opened = match &self.folder {
+            // Every load has its own variables.
+            _ if map.data.is_some() => Map::create_typed(&spec, types).and_then(|made| filled(made, map)),
             Some(folder) => Map::shared(&spec, types, &folder.join(bpffs::file_name(&map.name))),
             None => Map::create_typed(&spec, types),
         };
@@ -52,6 +53,27 @@ impl Sources {
             error => error,
         })
     }
+}
+
+/// The types of a map's keys and values. A data section has none for its key: the kernel knows it by that.
+fn types(map: &MapDef) -> Option<(u32, u32)> {
+    let value = map.value.type_id()?.0;
+    match map.key.type_id() {
+        Some(key) => Some((key.0, value)),
+        None => map.data.is_some().then_some((0, value)),
+    }
+}
+
+/// A new map with the bytes of its data section in it, for good if programs only read them.
+fn filled(made: Map, map: &MapDef) -> Result<Map, Error> {
+    // What has no bytes is all zeros, as the kernel made it.
+    if let Some(data) = map.data.as_deref().filter(|data| !data.is_empty()) {
+        made.update(&0_u32.to_ne_bytes(), data, UpdateFlags::ANY)?;
+    }
+    if map.is_read_only_section() {
+        made.freeze()?;
+    }
+    Ok(made)
 }
 
 /// What an object says of a map.

@@ -226,6 +226,10 @@ pub struct ProgInfo {
     pub recursion_misses: u64,
     /// Instructions the verifier went through; 0 before Linux 5.16.
     pub verified_insns: u32,
+    /// The BTF of the function that it is attached to; 0 for none.
+    pub attach_btf_obj_id: u32,
+    /// That function in the BTF; 0 for none.
+    pub attach_btf_id: u32,
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` of a program, without its lists.
@@ -257,6 +261,8 @@ pub fn prog_info(prog: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
         run_count: raw.run_cnt,
         recursion_misses: raw.recursion_misses,
         verified_insns: raw.verified_insns,
+        attach_btf_obj_id: raw.attach_btf_obj_id,
+        attach_btf_id: raw.attach_btf_id,
     })
 }
 

@@ -63,7 +63,7 @@ const TCX_QUERY_ROOM: usize = 64;
 #[doc(alias = "BPF_PROG_QUERY")]
 pub fn prog_query_tcx(ifindex: u32, attach_type: u32) -> Result<TcxQuery, Errno> {
     let attr = ProgQueryAttr { target: ifindex, attach_type, ..ProgQueryAttr::zeroed() };
-    let Answer { attr, progs, links } = query(attr, TCX_QUERY_ROOM, true)?;
+    let Answer { attr, progs, links, .. } = query(attr, TCX_QUERY_ROOM, Besides::Links)?;
     let entry = |(&prog_id, &link): (&u32, &u32)| TcxQueryEntry { prog_id, link_id: (link != 0).then_some(link) };
     Ok(TcxQuery { revision: attr.revision, entries: progs.iter().zip(&links).map(entry).collect() })
 }
@@ -77,10 +77,16 @@ pub struct CgroupQuery {
     pub attach_flags: u32,
     /// Their ids, those that links hold included.
     pub prog_ids: Vec<u32>,
+    /// How each of them is attached, where the kernel tells that by program: for `BPF_LSM_CGROUP` (Linux 6.0), and not in
+    /// the effective list.
+    pub prog_flags: Vec<u32>,
 }
 
 /// `BPF_F_QUERY_EFFECTIVE`.
 const BPF_F_QUERY_EFFECTIVE: u32 = 1;
+
+/// `BPF_LSM_CGROUP` of `enum bpf_attach_type`.
+const BPF_LSM_CGROUP: u32 = 43;
 
 /// Room for a first query; `BPF_CGROUP_MAX_PROGS` of `kernel/bpf/cgroup.c` is 64, but ancestors add to an effective list.
 const CGROUP_QUERY_ROOM: usize = 64;
@@ -98,8 +104,20 @@ const CGROUP_QUERY_ROOM: usize = 64;
 pub fn prog_query_cgroup(cgroup: BorrowedFd<'_>, attach_type: u32, effective: bool) -> Result<CgroupQuery, Errno> {
     let query_flags = if effective { BPF_F_QUERY_EFFECTIVE } else { 0 };
     let attr = ProgQueryAttr { target: number(cgroup), attach_type, query_flags, ..ProgQueryAttr::zeroed() };
-    let Answer { attr, progs, .. } = query(attr, CGROUP_QUERY_ROOM, false)?;
-    Ok(CgroupQuery { revision: attr.revision, attach_flags: attr.attach_flags, prog_ids: progs })
+    // A kernel without that attach type does not know the field, and would refuse the whole.
+    let besides = if attach_type == BPF_LSM_CGROUP && !effective { Besides::Flags } else { Besides::Nothing };
+    let Answer { attr, progs, flags, .. } = query(attr, CGROUP_QUERY_ROOM, besides)?;
+    Ok(CgroupQuery { revision: attr.revision, attach_flags: attr.attach_flags, prog_ids: progs, prog_flags: flags })
+}
+
+/// What to ask for besides the programs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Besides {
+    Nothing,
+    /// The link that holds each.
+    Links,
+    /// How each is attached.
+    Flags,
 }
 
 /// What the kernel answers to a query.
@@ -108,18 +126,26 @@ struct Answer {
     progs: Vec<u32>,
     /// A link's id for each program, 0 for none; empty where links are not asked for.
     links: Vec<u32>,
+    /// The flags of each program; empty where they are not asked for.
+    flags: Vec<u32>,
 }
 
 /// Asks with room for that many programs, and again where there are more.
-fn query(template: ProgQueryAttr, mut room: usize, with_links: bool) -> Result<Answer, Errno> {
+fn query(template: ProgQueryAttr, mut room: usize, besides: Besides) -> Result<Answer, Errno> {
     loop {
         let mut progs = vec![0_u32; room];
-        let mut links = vec![0_u32; if with_links { room } else { 0 }];
-        let link_ids = if with_links { address_mut(&mut links) } else { 0 };
-        let mut attr =
-            ProgQueryAttr { prog_ids: address_mut(&mut progs), link_ids, count: length(&progs)?, ..template };
-        // SAFETY: `prog_ids` is `count` writable u32, and so is `link_ids` unless it is null; neither is otherwise borrowed.
-        // The other addresses are null in every template.
+        let mut links = vec![0_u32; if besides == Besides::Links { room } else { 0 }];
+        let mut flags = vec![0_u32; if besides == Besides::Flags { room } else { 0 }];
+        let address_if_any = |list: &mut Vec<u32>| if list.is_empty() { 0 } else { address_mut(list) };
+        let mut attr = ProgQueryAttr {
+            prog_ids: address_mut(&mut progs),
+            link_ids: address_if_any(&mut links),
+            prog_attach_flags: address_if_any(&mut flags),
+            count: length(&progs)?,
+            ..template
+        };
+        // SAFETY: `prog_ids` is `count` writable u32, and so are `link_ids` and `prog_attach_flags` unless they are null;
+        // none is otherwise borrowed. The other address is null in every template.
         let result = unsafe { bpf(Command::PROG_QUERY, &mut attr) };
         let count = usize::try_from(attr.count).map_err(|_| Errno::E2BIG)?;
         match result {
@@ -127,9 +153,10 @@ fn query(template: ProgQueryAttr, mut room: usize, with_links: bool) -> Result<A
             Err(Errno::ENOSPC) if count > room => room = count,
             Err(errno) => return Err(errno),
             Ok(_) => {
-                progs.truncate(count);
-                links.truncate(count);
-                return Ok(Answer { attr, progs, links });
+                for list in [&mut progs, &mut links, &mut flags] {
+                    list.truncate(count);
+                }
+                return Ok(Answer { attr, progs, links, flags });
             }
         }
     }

@@ -77,7 +77,16 @@ pub fn mapped(program: &str, map: MapDef, verdict: i32) -> Object {
 /// A map of keys and values without types.
 pub fn map(name: &str, map_type: MapType, key: u32, value: u32, max_entries: u32) -> MapDef {
     let name = name.to_owned();
-    MapDef { name, map_type, key: Datum::Bytes(key), value: Datum::Bytes(value), max_entries, flags: 0, type_id: None }
+    MapDef {
+        name,
+        map_type,
+        key: Datum::Bytes(key),
+        value: Datum::Bytes(value),
+        max_entries,
+        flags: 0,
+        type_id: None,
+        data: None,
+    }
 }
 
 /// A loaded `tc` program that returns `verdict`.

@@ -8,7 +8,7 @@ mod constants;
 mod mutated;
 mod shape;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -18,6 +18,7 @@ use syn::{
 };
 
 use crate::program::Root;
+use crate::source;
 
 /// What the function is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,12 +84,7 @@ impl Rewriter {
 
     /// The path of the eDSL as if it stood at `span`: calls of functions in it are then located there.
     fn root_at(&self, span: Span) -> TokenStream {
-        let root = &self.root;
-        let respan = |mut token: TokenTree| {
-            token.set_span(span);
-            token
-        };
-        quote!(#root).into_iter().map(respan).collect()
+        source::located(&self.root, span)
     }
 
     /// `value` as the program's answer: notes its place first.

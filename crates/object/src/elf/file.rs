@@ -20,7 +20,7 @@ const SHT_SYMTAB: u32 = 2;
 /// `SHT_RELA`: relocations with an addend.
 pub(super) const SHT_RELA: u32 = 4;
 /// `SHT_NOBITS`: a section without bytes in the file.
-const SHT_NOBITS: u32 = 8;
+pub(super) const SHT_NOBITS: u32 = 8;
 /// `SHT_REL`: relocations whose addend is in the bytes that they change.
 pub(super) const SHT_REL: u32 = 9;
 /// `SHF_EXECINSTR`: code.

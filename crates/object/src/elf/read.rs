@@ -3,12 +3,12 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
 use super::debug_info;
-use super::file::{File, SHN_UNDEF, SHT_REL, SHT_RELA, STT_FUNC, STT_OBJECT, STT_SECTION, Symbol};
+use super::file::{File, SHN_UNDEF, SHT_NOBITS, SHT_REL, SHT_RELA, STT_FUNC, STT_OBJECT, STT_SECTION, Symbol};
 use super::file::{RelocationEntry, Section};
 use super::function::{Budget, Functions, SLOT_BYTES};
 use super::{BTF, R_BPF_64_32, R_BPF_64_64, ReadError};
 use crate::btf::{Btf, Kind, SecVar, Type, TypeId};
-use crate::datasec::{LICENSE, MAPS, map_from_btf};
+use crate::datasec::{DataSection, LICENSE, MAPS, map_from_btf};
 use crate::model::{CALL, FunctionIx, LDDW, MapDef, MapIx, Object, PSEUDO_CALL, Relocation, RelocationTarget};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -18,9 +18,9 @@ use bpfasm_isa::{Slot, SlotIx};
 
 /// Reads a BPF object, in either byte order, from bytes that need not be aligned or trusted.
 ///
-/// What it has: programs in any section, subprograms in `.text`, maps with BTF, the licence, types, functions and
-/// source lines. What is not supported yet is refused, never skipped: data sections, old-style `maps`, kernel functions, CO-RE
-/// relocations.
+/// What it has: programs in any section, subprograms in `.text`, maps with BTF, data sections (as maps, behind the others), the
+/// licence, types, functions and source lines. What is not supported yet is refused, never skipped: old-style `maps`, pointers in data
+/// sections, kernel functions, CO-RE relocations.
 ///
 /// # Errors
 /// A [`ReadError`] that says what is wrong at which offset of the file.
@@ -36,7 +36,8 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     let mut budget = Budget::new(bytes);
     let license = license(&file)?;
     let (mut btf, btf_at) = btf(&file)?;
-    let maps = maps(&file, &mut btf, btf_at, &mut budget)?;
+    let mut maps = maps(&file, &mut btf, btf_at, &mut budget)?;
+    maps.add_data(&file, &btf, &mut budget)?;
     let mut functions = Functions::read(&file, &mut budget)?;
     let targets = Targets { file: &file, maps };
     targets.relocate(&mut functions)?;
@@ -97,6 +98,31 @@ struct Maps {
     section: Option<usize>,
     definitions: Vec<MapDef>,
     by_offset: BTreeMap<u64, MapIx>,
+    /// The data sections: the map that stands for each, and its size.
+    data: BTreeMap<usize, (MapIx, u32)>,
+}
+
+impl Maps {
+    /// Adds the data sections.
+    fn add_data(&mut self, file: &File<'_>, btf: &Btf, budget: &mut Budget) -> Result<(), ReadError> {
+        for (index, section) in file.sections.iter().enumerate() {
+            let Some(sort) = DataSection::from_name(section.name).filter(|_| section.size != 0) else { continue };
+            file.find(section.name)?;
+            let is_zeroed = sort == DataSection::Zeroed;
+            if is_zeroed != (section.kind == SHT_NOBITS) {
+                return Err(section.error("`.bss` is SHT_NOBITS, and no other data section is"));
+            }
+            let bytes = u32::try_from(section.size).map_err(|_| section.error("it is larger than any map"))?;
+            let data = if is_zeroed { &[][..] } else { file.data(section)? };
+            budget.charge(data.len().saturating_add(section.name.len()), section.at)?;
+            let map = MapDef::section(btf, section.name, bytes, data.to_vec());
+            let map = map.map_err(|_| section.error("its BTF DATASEC has another size"))?;
+            let number = u32::try_from(self.definitions.len()).unwrap_or(u32::MAX);
+            self.data.insert(index, (MapIx(number), bytes));
+            self.definitions.push(map);
+        }
+        Ok(())
+    }
 }
 
 fn maps(file: &File<'_>, btf: &mut Btf, btf_at: usize, budget: &mut Budget) -> Result<Maps, ReadError> {
@@ -140,6 +166,9 @@ impl Targets<'_> {
     /// Turns the relocations of all sections of code into those of its functions.
     fn relocate(&self, functions: &mut Functions) -> Result<(), ReadError> {
         for table in &self.file.sections {
+            if matches!(table.kind, SHT_REL | SHT_RELA) && self.maps.data.contains_key(&table.info) && table.size != 0 {
+                return Err(table.error("pointers in data sections are not supported"));
+            }
             let code = self.file.sections.get(table.info).filter(|section| section.has_code());
             if code.is_none() || !matches!(table.kind, SHT_REL | SHT_RELA) {
                 continue;
@@ -209,9 +238,16 @@ impl Targets<'_> {
             let map = offset.and_then(|offset| self.maps.by_offset.get(&offset));
             return map.copied().map(RelocationTarget::Map).ok_or(bad("no map is there"));
         }
+        if let Some(&(map, size)) = self.maps.data.get(&section)
+            && slot.code == LDDW
+        {
+            let offset = place.checked_add(addend).and_then(|offset| u32::try_from(offset).ok());
+            let offset = offset.filter(|&offset| offset <= size).ok_or(bad("it leads out of the data section"))?;
+            return Ok(RelocationTarget::Data { map, offset });
+        }
         let has_code = self.file.sections.get(section).is_some_and(Section::has_code);
         if !has_code || !matches!(symbol.kind, STT_FUNC | STT_SECTION) {
-            return Err(bad("only maps and functions can be referred to"));
+            return Err(bad("only maps, data sections and functions can be referred to"));
         }
         const BYTES: i64 = 8;
         let start = match slot.code {

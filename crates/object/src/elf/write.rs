@@ -2,11 +2,11 @@
 
 use super::{BTF, BTF_EXT, R_BPF_64_32, R_BPF_64_64};
 use crate::btf::ext::{Block, Ext, FuncInfo};
-use crate::btf::{self, Btf, Kind, SecVar, Type, TypeId};
-use crate::datasec::{LICENSE, MAPS, license_bytes, map_from_btf};
+use crate::btf::{self, Btf, Kind, SecVar, SymbolLinkage, Type, TypeId};
+use crate::datasec::{DataSection, LICENSE, MAPS, license_bytes, map_from_btf};
 use crate::limits::MAP_DEFINITION_BYTES;
 use crate::model::{
-    CALL, Function, FunctionIx, LDDW, Linkage, Malformed, MapIx, Object, PSEUDO_CALL, RelocationTarget,
+    CALL, Function, FunctionIx, LDDW, Linkage, Malformed, MapDef, MapIx, Object, PSEUDO_CALL, RelocationTarget,
 };
 use crate::relocate::LineStrings;
 use ::object as elf;
@@ -108,6 +108,14 @@ pub enum WriteError {
         /// The map's name.
         map: String,
     },
+    /// A map that stands for a data section and is not what [`MapDef::section`] makes of one, or comes before one that stands for none.
+    #[error(
+        "map {map:?} stands for no data section, or for one that its BTF does not describe, or comes before other maps"
+    )]
+    SectionDiffers {
+        /// The map's name.
+        map: String,
+    },
     /// The strings of the BTF are too many.
     #[error(transparent)]
     Btf(#[from] btf::Error),
@@ -129,6 +137,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     writer.add_code()?;
     writer.add_license()?;
     writer.add_maps()?;
+    writer.add_data()?;
     writer.add_symbols();
     writer.add_relocations()?;
     writer.add_debug_info()?;
@@ -197,6 +206,7 @@ struct Writer<'a> {
     /// Where each function lies.
     places: Vec<Place>,
     function_symbols: Vec<SymbolId>,
+    /// By map, its symbol; for one that stands for a data section, the section's.
     map_symbols: Vec<SymbolId>,
 }
 
@@ -243,16 +253,19 @@ impl<'a> Writer<'a> {
         for relocation in &function.relocations {
             let addend = match relocation.target {
                 RelocationTarget::Map(index) => self.map(function, relocation.at, index).map(|_| 0)?,
+                RelocationTarget::Data { map, offset } => {
+                    self.map(function, relocation.at, map)?;
+                    offset.cast_signed()
+                }
                 RelocationTarget::Function(index) => self.call_addend(function, relocation.at, index)?,
             };
             let rest = usize::try_from(relocation.at.0).ok().and_then(|at| code.get_mut(at..));
             match rest {
                 Some([call, ..]) if call.code == CALL => (call.src, call.imm) = (PSEUDO_CALL, addend),
                 Some([first, second, ..]) => {
-                    (first.src, first.imm, second.imm) = (0, addend.saturating_add(1).saturating_mul(8), 0);
-                    if matches!(relocation.target, RelocationTarget::Map(_)) {
-                        first.imm = 0;
-                    }
+                    let is_function = matches!(relocation.target, RelocationTarget::Function(_));
+                    let bytes = if is_function { addend.saturating_add(1).saturating_mul(8) } else { addend };
+                    (first.src, first.imm, second.imm) = (0, bytes, 0);
                 }
                 _ => {}
             }
@@ -314,8 +327,9 @@ impl<'a> Writer<'a> {
 
     /// The maps: zero bytes, and a symbol for each, where its DATASEC says.
     fn add_maps(&mut self) -> Result<(), WriteError> {
+        let maps: Vec<&MapDef> = self.object.maps.iter().take_while(|map| map.data.is_none()).collect();
         let Some((bytes, variables)) = datasec(&self.object.btf, MAPS) else {
-            return match self.object.maps.first() {
+            return match maps.first() {
                 Some(map) => Err(WriteError::MapDiffers { map: map.name.clone() }),
                 None => Ok(()),
             };
@@ -328,7 +342,7 @@ impl<'a> Writer<'a> {
         let section = self.section(MAPS, SectionKind::Data);
         self.elf.append_section_data(section, &vec![0; bytes], ALIGN);
         for (number, variable) in variables.iter().enumerate() {
-            let map = self.object.maps.get(number);
+            let map = maps.get(number).copied();
             if map.is_none_or(|map| map_from_btf(&self.object.btf, variable.type_id).as_ref() != Ok(map)) {
                 let name =
                     self.object.btf.get(variable.type_id).as_ref().map(Type::name).unwrap_or_default().to_owned();
@@ -341,10 +355,43 @@ impl<'a> Writer<'a> {
                 self.map_symbols.push(self.elf.add_symbol(symbol));
             }
         }
-        match self.object.maps.get(variables.len()) {
+        match maps.get(variables.len()) {
             Some(map) => Err(WriteError::MapDiffers { map: map.name.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// The data sections, with a symbol for each variable that BTF has.
+    fn add_data(&mut self) -> Result<(), WriteError> {
+        let object = self.object;
+        for map in object.maps.iter().skip(self.map_symbols.len()) {
+            let differs = || WriteError::SectionDiffers { map: map.name.clone() };
+            let data = map.data.as_ref().ok_or_else(differs)?;
+            let bytes = map.value.size(&object.btf).map_err(|_| differs())?;
+            if MapDef::section(&object.btf, &map.name, bytes, data.clone()).as_ref() != Ok(map) {
+                return Err(differs());
+            }
+            let section = match DataSection::from_name(&map.name) {
+                Some(DataSection::Zeroed) => self.section(&map.name, SectionKind::UninitializedData),
+                Some(DataSection::ReadOnly) => self.section(&map.name, SectionKind::ReadOnlyData),
+                Some(DataSection::Data) | None => self.section(&map.name, SectionKind::Data),
+            };
+            match data.is_empty() {
+                true => self.elf.append_section_bss(section, bytes.into(), ALIGN),
+                false => self.elf.append_section_data(section, data, ALIGN),
+            };
+            self.map_symbols.push(self.elf.section_symbol(section));
+            for SecVar { type_id, offset, size } in
+                datasec(&object.btf, &map.name).into_iter().flat_map(|(_, vars)| vars)
+            {
+                let Some(Type::Var { name, linkage, .. }) = object.btf.get(type_id) else { return Err(differs()) };
+                let is_static = linkage == SymbolLinkage::STATIC;
+                let scope = if is_static { SymbolScope::Compilation } else { SymbolScope::Dynamic };
+                let place = SymbolSection::Section(section);
+                self.elf.add_symbol(symbol(name, SymbolKind::Data, scope, place, offset, size));
+            }
+        }
+        Ok(())
     }
 
     fn add_symbols(&mut self) {
@@ -368,7 +415,7 @@ impl<'a> Writer<'a> {
                 let slot = place.start.saturating_add(relocation.at.0);
                 let is_call = self.slot(function, relocation.at).code == CALL;
                 let symbol = match relocation.target {
-                    RelocationTarget::Map(MapIx(index)) => {
+                    RelocationTarget::Map(MapIx(index)) | RelocationTarget::Data { map: MapIx(index), .. } => {
                         usize::try_from(index).ok().and_then(|index| self.map_symbols.get(index)).copied()
                     }
                     RelocationTarget::Function(index) => {

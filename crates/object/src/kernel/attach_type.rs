@@ -97,6 +97,16 @@ macro_rules! cgroup_words {
                 name => AttachType::from_name(name).filter(|known| known.is_cgroup()),
             }
         }
+
+        /// The same, also under the beginning of an older word that no other older word begins with: `ing` is
+        /// `ingress`.
+        #[must_use]
+        pub fn from_cgroup_abbreviation(word: &str) -> Option<AttachType> {
+            let known = [$(($word, AttachType::$constant)),*];
+            let mut meant = known.iter().filter(|(whole, _)| !word.is_empty() && whole.starts_with(word));
+            let abbreviated = meant.next().filter(|_| meant.next().is_none()).map(|(_, known)| *known);
+            AttachType::from_cgroup_word(word).or(abbreviated)
+        }
     };
 }
 
@@ -133,6 +143,12 @@ impl AttachType {
         self.name().is_some_and(|name| name.starts_with("cgroup_"))
     }
 
+    /// Whether programs that are attached so belong to a control group: its hooks, and the LSM hooks of its processes.
+    #[must_use]
+    pub fn is_of_groups(self) -> bool {
+        self.is_cgroup() || self == AttachType::LSM_CGROUP
+    }
+
     /// The type of the programs that are attached so, where the table of section names has one.
     ///
     /// ```
@@ -149,6 +165,22 @@ impl AttachType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_older_word_may_be_cut_short_where_it_is_clear() {
+        let rows = [
+            ("ing", Some(AttachType::CGROUP_INET_INGRESS)),
+            ("sock_c", Some(AttachType::CGROUP_INET_SOCK_CREATE)),
+            ("connect4", Some(AttachType::CGROUP_INET4_CONNECT)),
+            ("connect", None),
+            ("s", None),
+            ("", None),
+            ("cgroup_inet_ing", None),
+        ];
+        for (word, expected) in rows {
+            assert_eq!(AttachType::from_cgroup_abbreviation(word), expected, "{word}");
+        }
+    }
 
     #[test]
     fn every_hook_of_control_groups_has_a_program_type() {

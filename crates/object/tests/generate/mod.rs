@@ -64,11 +64,32 @@ fn datum() -> impl Strategy<Value = Option<Option<u32>>> {
     prop_oneof![Just(None), Just(Some(None)), any::<u32>().prop_map(|bytes| Some(Some(bytes)))]
 }
 
+/// A data section: whether it is there, its bytes, and whether BTF has its variable.
+type SectionPlan = (bool, Vec<u8>, bool);
+
+fn add_section(object: &mut Object, name: &str, (is_there, data, is_typed): SectionPlan) {
+    if !is_there {
+        return;
+    }
+    let size = u32::try_from(data.len()).expect("short");
+    if is_typed {
+        let btf = &mut object.btf;
+        let array = btf.array(TypeId(1), TypeId(1), size);
+        let linkage = if size % 2 == 0 { SymbolLinkage::GLOBAL } else { SymbolLinkage::STATIC };
+        let type_id = btf.var(&format!("variable_{size}"), array, linkage).expect("legal");
+        btf.datasec(name, size, &[SecVar { type_id, offset: 0, size }]).expect("legal");
+    }
+    let data = if name == ".bss" { vec![] } else { data };
+    object.maps.push(MapDef::section(&object.btf, name, size, data).expect("a data section"));
+}
+
 pub fn object() -> impl Strategy<Value = Object> {
+    let section = || (any::<bool>(), vec(any::<u8>(), 1..40), any::<bool>());
+    let sections = [section(), section(), section()];
     let maps = vec((0..35u32, datum(), datum(), any::<u32>(), any::<u32>()), 0..4);
     let debug = prop_oneof![Just(DebugInfo::None), Just(DebugInfo::Types), Just(DebugInfo::Lines)];
-    (endian(), "[ -~]{0,12}", maps, vec(function_plan(), 0..6), debug).prop_map(
-        |(endian, license, maps, plans, debug)| {
+    (endian(), "[ -~]{0,12}", maps, sections, vec(function_plan(), 0..6), debug).prop_map(
+        |(endian, license, maps, sections, plans, debug)| {
             let mut object = Object { license, ..Object::new(endian) };
             let word = object.btf.int("u32", 4, IntEncoding::UNSIGNED).expect("legal");
             let datum = |datum: Option<Option<u32>>| match datum {
@@ -79,20 +100,31 @@ pub fn object() -> impl Strategy<Value = Object> {
             for (number, (map_type, key, value, max_entries, flags)) in maps.into_iter().enumerate() {
                 let (name, map_type) = (format!("map_{number}"), MapType(map_type));
                 let (key, value) = (datum(key), datum(value));
-                object.maps.push(MapDef { name, map_type, key, value, max_entries, flags, type_id: None });
+                object.maps.push(MapDef { name, map_type, key, value, max_entries, flags, type_id: None, data: None });
+            }
+            object.add_datasecs().expect("legal names");
+            for (name, section) in [".rodata", ".data.more", ".bss"].into_iter().zip(sections) {
+                add_section(&mut object, name, section);
             }
             add_functions(&mut object, plans, debug);
-            object.add_datasecs().expect("legal names");
             object
         },
     )
+}
+
+/// A reference to a map, or to the end of a data section.
+fn target((map, definition): (MapIx, &MapDef)) -> RelocationTarget {
+    match &definition.data {
+        None => RelocationTarget::Map(map),
+        Some(data) => RelocationTarget::Data { map, offset: u32::try_from(data.len()).expect("short") },
+    }
 }
 
 fn add_functions(object: &mut Object, mut plans: Vec<FunctionPlan>, debug: DebugInfo) {
     plans.sort_by_key(|plan| plan.section);
     let subprograms: Vec<u32> =
         (0u32..).zip(&plans).filter(|(_, plan)| SECTIONS[plan.section] == TEXT).map(|(ix, _)| ix).collect();
-    let maps = object.maps.len();
+    let targets: Vec<RelocationTarget> = (0u32..).map(MapIx).zip(&object.maps).map(target).collect();
     for (number, plan) in plans.into_iter().enumerate() {
         let linkage = if plan.is_static && SECTIONS[plan.section] == TEXT { Linkage::Static } else { Linkage::Global };
         let mut function = Function {
@@ -111,7 +143,7 @@ fn add_functions(object: &mut Object, mut plans: Vec<FunctionPlan>, debug: Debug
                 let (text, line, column) = (line.0.as_str().into(), line.1, line.2);
                 function.lines.push(Line { at, file: file.into(), text, line, column });
             }
-            add_step(&mut function, at, step, maps, &subprograms);
+            add_step(&mut function, at, step, &targets, &subprograms);
         }
         if debug != DebugInfo::None {
             let proto = object.btf.func_proto(TypeId(1), &[Param { name: "ctx", type_id: TypeId(1) }]).expect("legal");
@@ -122,13 +154,13 @@ fn add_functions(object: &mut Object, mut plans: Vec<FunctionPlan>, debug: Debug
     }
 }
 
-fn add_step(function: &mut Function, at: SlotIx, step: Step, maps: usize, subprograms: &[u32]) {
+fn add_step(function: &mut Function, at: SlotIx, step: Step, maps: &[RelocationTarget], subprograms: &[u32]) {
     let lddw =
         |dst, src, low, high| [Slot { code: 0x18, dst, src, off: 0, imm: low }, Slot { imm: high, ..Slot::default() }];
     let callee = |function: usize| RelocationTarget::Function(FunctionIx(subprograms[function % subprograms.len()]));
     match step {
-        Step::Map { dst, map } if maps > 0 => {
-            let target = RelocationTarget::Map(MapIx(u32::try_from(map % maps).expect("few")));
+        Step::Map { dst, map } if !maps.is_empty() => {
+            let target = maps[map % maps.len()];
             function.relocations.push(Relocation { at, target });
             function.code.extend(lddw(dst, 0, 0, 0));
         }

@@ -1,10 +1,9 @@
 //! The compiler's share: staging, compiling, both.
 
-use bpfasm::codegen::ir::{Module, Table};
 use bpfasm::codegen::source::SourceMap;
 use bpfasm::codegen::{self, Options};
 use bpfasm::compile;
-use bpfasm::dsl::program::Program;
+use bpfasm::dsl::{module, program::Program};
 
 use super::kernel::Ready;
 use super::times::Times;
@@ -67,8 +66,7 @@ fn round(program: &dyn Program, ready: Option<&Ready>, rounds: Rounds, figures: 
     for _ in 0..rounds.compiles {
         let staged = figures.stage.time(|| program.stage()).map_err(bpfasm::Error::from)?;
         let mut sources = SourceMap::new();
-        sources.add(program.declaration().source.into());
-        let module = Module { license: "GPL".to_owned(), programs: vec![staged], maps: Table::new() };
+        let module = module([staged], &mut sources);
         figures.compile.time(|| codegen::compile(&module, &options, &sources)).map_err(bpfasm::Error::from)?;
     }
     if let (Some(ready), Some(times)) = (ready, &mut figures.load) {

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: figures as ratios, both sides measured in the same run.
 
 #[cfg(feature = "bench")]
+mod codegen;
+#[cfg(feature = "bench")]
 mod compiler;
 #[cfg(feature = "bench")]
 mod kernel;
@@ -19,8 +21,8 @@ use clap::ValueEnum;
 
 use crate::error::Error;
 
-/// Measure the compiler against the kernel's loading of the same program, the rebuild of an edited program file, and
-/// maps by their types against the bare system call.
+/// Measure the compiler against the kernel's loading of the same program, the rebuild of an edited program file, maps by
+/// their types against the bare system call, and the code against that of clang.
 ///
 /// It builds itself in release mode first. Without the right to load programs, the kernel's side is left out.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,8 @@ enum Subject {
     Rebuild,
     /// Reading and writing maps
     Maps,
+    /// The code, against that of clang for the same program: fails where ours is longer
+    Codegen,
 }
 
 impl Args {
@@ -67,7 +71,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// Something that is measured does not work.
+    /// Something that is measured does not work, or our code is longer than that of clang.
     #[cfg(feature = "bench")]
     pub fn run(self) -> Result<(), Error> {
         report::machine(self.rounds);
@@ -76,6 +80,7 @@ impl Args {
             Subject::Compiler => self.compiler(),
             Subject::Rebuild => rebuild::measure(self.edits).map(|figures| report::rebuild(&figures)),
             Subject::Maps => maps::measure(self.rounds).map(|figures| report::maps(figures.as_deref())),
+            Subject::Codegen => codegen::compare(),
         })
     }
 

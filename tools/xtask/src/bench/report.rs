@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use super::codegen::Row;
 use super::times::Times;
 use super::{compiler, maps, rebuild};
 
@@ -50,6 +51,20 @@ pub fn maps(figures: Option<&[maps::Figures]>) {
     }
     if figures.is_none() {
         println!("  not permitted here; run as root");
+    }
+}
+
+/// Whose code is compared.
+pub fn makers(rivals: &[String]) {
+    let rivals = rivals.join(", ");
+    println!("\nour code beside that of {rivals}, -O2: instruction slots, bytes of machine code, time for all samples");
+}
+
+/// The code of a program, of several makers.
+pub fn code(name: &str, rows: &[Row]) {
+    println!("\n{name:<26}{:>8}{:>8}{:>8}", "slots", "bytes", "ns");
+    for Row { maker, level, slots, jited, nanos } in rows {
+        println!("  {level}  {maker:<20}{slots:>8}{jited:>8}{nanos:>8}");
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::hex::Digits;
 use crate::output::Output;
 use crate::show::{Timestamp, joined, named, pinned, pinned_text, run_time};
 use crate::words::Words;
@@ -90,7 +91,7 @@ impl Header {
 }
 
 fn tag(info: &ProgramInfo) -> String {
-    info.tag.iter().map(|byte| format!("{byte:02x}")).collect()
+    Digits(&info.tag).to_string()
 }
 
 fn json(info: &ProgramInfo, pins: Option<&Pins>) -> Json {

@@ -17,6 +17,8 @@
 //!   link to mode [`Multi`](Mode::Multi) or back, both run for a moment.
 //! - Nothing is detached but what a listing has just shown to be ours.
 //!
+//! [`attach_program`] and [`detach_program`] know no owner: they are what bpftool does.
+//!
 //! From Linux 6.17 on, the kernel refuses a change if the hook has changed since it was listed, and the change is tried
 //! again. Before, another process that attaches in the same moment with mode `none` or `override` may lose its program.
 //!
@@ -27,15 +29,19 @@ mod attachment;
 mod by_link;
 mod by_program;
 mod entry;
+mod group;
 mod hook;
+mod plain;
 mod query;
 
 use std::fmt;
 
 pub use attachment::Attachment;
 pub use entry::{Entry, Place};
-pub(super) use hook::tree;
+pub(super) use group::tree;
+pub use group::{Attached, Group};
 pub use hook::{Hook, hooks};
+pub use plain::{attach_program, detach_program};
 pub(super) use query::pins;
 
 use self::attachment::Held;

@@ -73,8 +73,8 @@ fn links(hook: &Hook) -> Result<Vec<(u32, u32)>, Error> {
         }
         match sys::link_get_fd_by_id(last).and_then(|link| sys::link_info(link.as_fd())) {
             Ok(info) if info.cgroup == here => links.push((info.id, info.prog_id)),
-            // Elsewhere, or gone meanwhile.
-            Ok(_) | Err(Errno::ENOENT) => {}
+            // Elsewhere, gone meanwhile, or one that somebody is only about to make.
+            Ok(_) | Err(Errno::ENOENT | Errno::EAGAIN) => {}
             Err(errno) => return Err(Error::sys(Action::OPEN_BY_ID, errno)),
         }
     }

@@ -3,8 +3,10 @@
 use std::os::fd::AsFd;
 
 use super::attachment::Held;
-use super::{Entry, Hook, Place, is_gone};
-use crate::netlink::tc::{self, Clsact, ETH_P_ALL, Filter, FilterAddress};
+use super::{Direction, Entry, Hook, Place, is_gone};
+use crate::netlink::tc::filter::{self, ETH_P_ALL, NewFilter, Put};
+use crate::netlink::tc::qdisc::{self, Made};
+use crate::netlink::tc::{Filter, FilterAddress, FilterQdisc, Hardware};
 use crate::netlink::{self, Connection};
 use crate::owner::FILTER_PREFIX;
 use crate::privilege::Action;
@@ -39,21 +41,40 @@ fn explain(hook: &Hook, action: Action, source: netlink::Error) -> Error {
 
 /// Lists the filters of a hook, in the order they run.
 pub(super) fn entries(connection: &mut Connection, hook: &Hook) -> Result<Vec<Entry>, Error> {
-    let filters = tc::filters(connection, hook.ifindex, hook.direction.parent());
-    let filters = filters.map_err(|source| explain(hook, Action::LIST_FILTERS, source))?;
-    Ok(filters.into_iter().map(entry).collect())
+    Ok(filters(connection, hook)?.into_iter().map(entry).collect())
+}
+
+fn filters(connection: &mut Connection, hook: &Hook) -> Result<Vec<Filter>, Error> {
+    list(connection, hook).map_err(|source| explain(hook, Action::LIST_FILTERS, source))
+}
+
+fn list(connection: &mut Connection, hook: &Hook) -> Result<Vec<Filter>, netlink::Error> {
+    let mut filters = filter::list(connection, &any(hook), None)?;
+    filters.retain(|filter| filter.options.is_some());
+    // An `ingress` qdisc shows its filters under either parent.
+    if hook.direction == Direction::Egress && !filters.is_empty() {
+        let kind = qdisc::filter_qdisc(connection, hook.ifindex)?;
+        if kind.as_deref() != Some(FilterQdisc::Clsact.kind()) {
+            return Ok(Vec::new());
+        }
+    }
+    Ok(filters)
+}
+
+/// All filters of a hook.
+fn any(hook: &Hook) -> FilterAddress {
+    FilterAddress { ifindex: hook.ifindex, parent: hook.direction.parent(), ..FilterAddress::default() }
 }
 
 fn entry(filter: Filter) -> Entry {
-    let FilterAddress { priority, protocol, handle, .. } = filter.address;
-    let bpf = filter.bpf.unwrap_or_default();
-    let our_name = bpf.name.as_deref().and_then(|name| name.strip_prefix(FILTER_PREFIX)).map(str::to_owned);
+    let FilterAddress { priority, protocol, handle, chain, .. } = filter.address;
+    let bpf = filter.bpf();
+    let name = bpf.and_then(|bpf| bpf.name.as_deref());
     Entry {
-        // Another tool's filter could have our prefix, but no program or a place where we put none.
-        ours: our_name.is_some() && bpf.program_id.is_some() && filter.chain == 0,
-        program_name: our_name.or(bpf.name),
-        program_id: bpf.program_id,
-        place: Place::Clsact { priority, handle, protocol, chain: filter.chain, kind: filter.kind },
+        ours: filter.our_program().is_some(),
+        program_name: filter.our_program().or(name).map(str::to_owned),
+        program_id: bpf.and_then(|bpf| bpf.program_id),
+        place: Place::Clsact { priority, handle, protocol, chain, kind: filter.kind },
     }
 }
 
@@ -65,22 +86,17 @@ pub(super) fn add(
     priority: u16,
     listed: &[Entry],
 ) -> Result<Option<Held>, Error> {
-    match tc::ensure_clsact(&mut connection, hook.ifindex) {
-        Ok(Clsact::Created | Clsact::Present) => {}
-        Ok(Clsact::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
-        Err(source) => return Err(explain_add(hook, priority, listed, source)),
+    match qdisc::ensure(&mut connection, hook.ifindex, FilterQdisc::Clsact) {
+        Ok(Made::Created | Made::Present) => {}
+        Ok(Made::Taken { kind }) => return Err(Error::QdiscTaken { device: hook.device.clone(), kind }),
+        Err(source) => return Err(explain_add(hook, priority, source)),
     }
-    let address = FilterAddress {
-        ifindex: hook.ifindex,
-        parent: hook.direction.parent(),
-        priority,
-        protocol: ETH_P_ALL,
-        handle: handle(program_id, priority, listed),
-    };
-    match put(connection, program, program_id, &address, false) {
+    let handle = handle(program_id, priority, listed);
+    let address = FilterAddress { priority, protocol: ETH_P_ALL, handle, ..any(hook) };
+    match put(connection, (program, program_id), hook, &address, Put::Add) {
         Ok(held) => Ok(Some(held)),
         Err(source) if source.errno() == Some(Errno::EEXIST) => Ok(None),
-        Err(source) => Err(explain_add(hook, priority, listed, source)),
+        Err(source) => Err(explain_add(hook, priority, source)),
     }
 }
 
@@ -98,20 +114,16 @@ fn handle(program_id: u32, priority: u16, listed: &[Entry]) -> u32 {
     (program_id..=u32::MAX).find(|&wanted| !taken(wanted)).unwrap_or(program_id)
 }
 
-fn explain_add(hook: &Hook, priority: u16, listed: &[Entry], source: netlink::Error) -> Error {
-    // A priority belongs to one kind of filter and one protocol.
-    let other = listed.iter().find_map(|entry| match &entry.place {
-        Place::Clsact { priority: at, protocol, kind, .. } if *at == priority => {
-            (kind != "bpf" || *protocol != ETH_P_ALL).then(|| (kind.clone(), *protocol))
-        }
-        _ => None,
-    });
-    match (source.errno(), other) {
-        (Some(Errno::EINVAL), Some((kind, protocol))) => {
-            Error::PriorityTaken { hook: hook.to_string(), priority, kind, protocol, source }
-        }
+fn explain_add(hook: &Hook, priority: u16, source: netlink::Error) -> Error {
+    let address = FilterAddress { priority, protocol: ETH_P_ALL, ..any(hook) };
+    let other = || filter::other_holder(&mut connect().ok()?, &address);
+    match source.errno() {
+        Some(Errno::EINVAL) => match other() {
+            Some((kind, protocol)) => Error::PriorityTaken { hook: hook.to_string(), priority, kind, protocol, source },
+            None => explain(hook, Action::CHANGE_FILTERS, source),
+        },
         // The kernel knows no such qdisc, or no such classifier.
-        (Some(Errno::ENOENT | Errno::EOPNOTSUPP), _) => {
+        Some(Errno::ENOENT | Errno::EOPNOTSUPP) => {
             Error::Unsupported { what: format!("clsact filters ({source})"), since: None }
         }
         _ => explain(hook, Action::CHANGE_FILTERS, source),
@@ -126,7 +138,7 @@ pub(super) fn replace(
     entry: &Entry,
 ) -> Result<Option<Held>, Error> {
     let Some(address) = address(hook, entry) else { return Ok(None) };
-    match put(connection, program, program_id, &address, true) {
+    match put(connection, (program, program_id), hook, &address, Put::Change) {
         Ok(held) => Ok(Some(held)),
         Err(source) if source.errno() == Some(Errno::ENOENT) => Ok(None),
         Err(source) => Err(explain(hook, Action::CHANGE_FILTERS, source)),
@@ -135,21 +147,23 @@ pub(super) fn replace(
 
 fn put(
     mut connection: Connection,
-    program: &Program,
-    program_id: u32,
+    (program, program_id): (&Program, u32),
+    hook: &Hook,
     address: &FilterAddress,
-    replace: bool,
+    put: Put,
 ) -> Result<Held, netlink::Error> {
     let name = filter_name(program.name());
-    let made = match tc::filter_put(&mut connection, address, &name, program.as_fd(), replace) {
+    let (class, hardware) = (None, Hardware::default());
+    let new = NewFilter { name: &name, program: program.as_fd(), direct_action: true, class, hardware };
+    let made = match filter::put(&mut connection, address, &new, put) {
         // The kernel has chosen the handle.
         Ok(Some(made)) => made.address,
         Err(refused) if refused.errno().is_some() => return Err(refused),
         // The reply was lost: a listing, on a connection without its remains, shows what has become of the request.
         lost => {
             connection = Connection::open()?;
-            let listed = tc::filters(&mut connection, address.ifindex, address.parent)?;
-            match listed.iter().find(|filter| is_ours(filter, &name, program_id)) {
+            let listed = list(&mut connection, hook)?;
+            match listed.iter().find(|filter| is_ours(filter, program.name(), program_id)) {
                 Some(made) => made.address,
                 None => return Err(lost.err().unwrap_or(netlink::Error::Overrun)),
             }
@@ -158,10 +172,9 @@ fn put(
     Ok(Held::Clsact { connection, address: made })
 }
 
-/// Whether a filter has that name and holds that program.
-fn is_ours(filter: &Filter, name: &str, program_id: u32) -> bool {
-    let bpf = filter.bpf.as_ref();
-    bpf.is_some_and(|bpf| bpf.program_id == Some(program_id) && bpf.name.as_deref() == Some(name))
+/// Whether a filter is ours, of a program of that name, and holds the one with that id.
+fn is_ours(filter: &Filter, program: &str, program_id: u32) -> bool {
+    filter.our_program() == Some(program) && filter.bpf().is_some_and(|bpf| bpf.program_id == Some(program_id))
 }
 
 /// Deletes a filter that a listing has shown to be ours, after looking again that it still is.
@@ -179,13 +192,11 @@ pub(super) fn release(
     program: &str,
     program_id: u32,
 ) -> Result<bool, Error> {
-    let listed = tc::filters(connection, address.ifindex, address.parent);
-    let listed = listed.map_err(|source| explain(hook, Action::LIST_FILTERS, source))?;
-    let name = filter_name(program);
-    if !listed.iter().any(|filter| filter.address == *address && is_ours(filter, &name, program_id)) {
+    let listed = filters(connection, hook)?;
+    if !listed.iter().any(|filter| filter.address == *address && is_ours(filter, program, program_id)) {
         return Ok(false);
     }
-    match tc::filter_delete(connection, address) {
+    match filter::delete_bpf(connection, address) {
         Ok(()) => Ok(true),
         Err(source) if source.errno() == Some(Errno::ENOENT) => Ok(false),
         Err(source) => Err(explain(hook, Action::CHANGE_FILTERS, source)),
@@ -194,5 +205,5 @@ pub(super) fn release(
 
 fn address(hook: &Hook, entry: &Entry) -> Option<FilterAddress> {
     let Place::Clsact { priority, handle, protocol, chain: 0, .. } = entry.place else { return None };
-    Some(FilterAddress { ifindex: hook.ifindex, parent: hook.direction.parent(), priority, protocol, handle })
+    Some(FilterAddress { priority, protocol, handle, ..any(hook) })
 }

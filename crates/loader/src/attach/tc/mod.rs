@@ -42,7 +42,7 @@ pub use entry::{Entry, Place};
 use self::attachment::Held;
 use super::existing::{Existing, until_unchanged};
 use super::ours::among;
-use crate::netlink::tc::Parent;
+use crate::netlink::tc::Handle;
 use crate::privilege::Action;
 use crate::sys::{self, Errno};
 use crate::{Error, Program};
@@ -64,10 +64,12 @@ impl Direction {
         }
     }
 
-    const fn parent(self) -> Parent {
+    /// Where its filters hang in `clsact`.
+    #[must_use]
+    pub const fn parent(self) -> Handle {
         match self {
-            Direction::Ingress => Parent::Ingress,
-            Direction::Egress => Parent::Egress,
+            Direction::Ingress => Handle::INGRESS,
+            Direction::Egress => Handle::EGRESS,
         }
     }
 }
