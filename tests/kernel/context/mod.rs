@@ -6,7 +6,7 @@ mod routes;
 mod sockets;
 mod table;
 
-use bpfasm::{dsl::context::TcpSock, prelude::*};
+use bpfasm::{dsl::context::TcpSock, loader::TestRun, prelude::*};
 use bpfasm_programs::cgroup_ingress::cgroup_ingress;
 use bpfasm_tests::{
     Case, Need,
@@ -16,20 +16,27 @@ use bpfasm_tests::{
 /// What it takes to load a program.
 const LOADS: &[&Need] = &[&CAP_BPF, &CAP_NET_ADMIN];
 
+/// Test runs that show programs of control groups the packet's bytes.
+static CGROUP_TEST_RUN: Need = Need::new("CGROUP_TEST_RUN", || {
+    let program = cgroup_ingress.load().map_err(|error| error.to_string())?;
+    program.test_run(&TestRun::packet(&[0; 64])).map(drop).map_err(|error| error.to_string())
+});
+
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
+    let (task, time) = ([LOADS, &[&table::TASK_HELPERS]].concat(), [LOADS, &[&table::TIMESTAMPS]].concat());
     let own = vec![
-        Case::new("context::tc::table_of_fields", LOADS, |_| table::fields::<Tc>(table::TC)),
-        Case::new("context::tc::helpers_load", LOADS, |_| table::helpers_load::<Tc>(table::TC)),
-        Case::new("context::tc::table_of_helpers", LOADS, |_| table::helpers_are_the_kernels::<Tc>(table::TC)),
-        Case::new("context::cgroup_skb::table_of_fields", LOADS, |_| table::fields::<CgroupSkb>(table::CGROUP_SKB)),
-        Case::new("context::cgroup_skb::helpers_load", LOADS, |_| table::helpers_load::<CgroupSkb>(table::CGROUP_SKB)),
-        Case::new("context::cgroup_skb::table_of_helpers", LOADS, |_| {
+        Case::new("context::tc::table_of_fields", &time, |_| table::fields::<Tc>(table::TC)),
+        Case::new("context::tc::helpers_load", &task, |_| table::helpers_load::<Tc>(table::TC)),
+        Case::new("context::tc::table_of_helpers", &task, |_| table::helpers_are_the_kernels::<Tc>(table::TC)),
+        Case::new("context::cgroup_skb::table_of_fields", &time, |_| table::fields::<CgroupSkb>(table::CGROUP_SKB)),
+        Case::new("context::cgroup_skb::helpers_load", &task, |_| table::helpers_load::<CgroupSkb>(table::CGROUP_SKB)),
+        Case::new("context::cgroup_skb::table_of_helpers", &task, |_| {
             table::helpers_are_the_kernels::<CgroupSkb>(table::CGROUP_SKB);
         }),
         Case::new("context::table_of_sockets", LOADS, |_| table::sockets()),
-        Case::new("context::tc_fields", LOADS, |_| drop(tc_fields.load().unwrap())),
-        Case::new("context::cgroup_skb_fields", LOADS, |_| drop(cgroup_skb_fields.load().unwrap())),
+        Case::new("context::tc_fields", &time, |_| drop(tc_fields.load().unwrap())),
+        Case::new("context::cgroup_skb_fields", &time, |_| drop(cgroup_skb_fields.load().unwrap())),
         Case::new("context::cgroup_skb_reads_bytes", LOADS, |_| cgroup_skb_reads_bytes()),
         Case::new("context::congestion_is_for_egress", LOADS, |_| congestion_is_for_egress()),
         Case::new("context::cgroup_ingress_loads", LOADS, |_| drop(cgroup_ingress.load().unwrap())),
@@ -141,7 +148,7 @@ fn echoes(skb: &mut CgroupSkb) -> Cgroup {
 }
 
 fn cgroup_skb_reads_bytes() {
-    use bpfasm::loader::{ErrorKind, TestRun};
+    use bpfasm::loader::ErrorKind;
     let program = echoes.load().unwrap();
     // Ethernet header, then the packet from its IP header on.
     let frame = |ethertype: u16, packet: &[u8]| {

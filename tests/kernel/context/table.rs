@@ -20,6 +20,7 @@ use bpfasm::{
     object::kernel::ProgramType,
 };
 use bpfasm_isa::{Assembler, Endian, HelperId, Insn, JmpOp, Reg, Size, Slot, Width};
+use bpfasm_tests::Need;
 
 /// A kind of program that is given a context: its section, program type and attach type.
 type Kind = (&'static str, ProgramType, u32);
@@ -29,6 +30,24 @@ pub(super) const TC: &[Kind] = &[("tc", ProgramType::SCHED_CLS, 0), ("action", P
 /// The kinds that are given a [`CgroupSkb`](bpfasm::prelude::CgroupSkb): `BPF_CGROUP_INET_INGRESS` and `_EGRESS`.
 pub(super) const CGROUP_SKB: &[Kind] =
     &[("cgroup_skb/ingress", ProgramType::CGROUP_SKB, 0), ("cgroup_skb/egress", ProgramType::CGROUP_SKB, 1)];
+
+/// A kernel that is as new as the tables of helpers, by one of the last that came to these kinds of programs.
+pub(super) static TASK_HELPERS: Need = Need::new("TASK_HELPERS", || offered(HelperId::GET_CURRENT_COMM));
+/// Helpers that read numbers from text.
+pub(super) static TEXT_HELPERS: Need = Need::new("TEXT_HELPERS", || offered(HelperId::STRTOL));
+/// Packets that tell when a device saw them, and programs that say when they were sent.
+pub(super) static TIMESTAMPS: Need = Need::new("TIMESTAMPS", || {
+    offered(HelperId::SKB_SET_TSTAMP)?;
+    let Some(hardware) = Tc::fields().find(|field| field.name == "hwtstamp") else {
+        return Err("no such field".into());
+    };
+    let known = reads(TC[0], hardware.access, hardware.offset);
+    if known { Ok(()) } else { Err("the kernel does not know the field hwtstamp".to_owned()) }
+});
+
+fn offered(helper: HelperId) -> Result<(), String> {
+    if offers(TC[0], helper) { Ok(()) } else { Err(format!("the kernel does not offer {helper} to programs for tc")) }
+}
 
 /// The bytes of `struct __sk_buff`, as the kernel's types have it.
 const SK_BUFF_BYTES: i16 = 192;
@@ -54,7 +73,8 @@ fn takes(kind: Kind, code: &[Slot], log: &mut [u8]) -> bool {
 
 /// Whether the kernel takes an access to the context.
 fn takes_access(kind: Kind, access: Insn) -> bool {
-    let code = [access, Insn::mov(Width::W64, Reg::R0, 0), Insn::exit()];
+    let zero = Insn::mov(Width::W64, Reg::R0, 0);
+    let code = [zero, access, zero, Insn::exit()];
     takes(kind, &code.iter().flat_map(|insn| insn.encode().to_vec()).collect::<Vec<_>>(), &mut [])
 }
 
@@ -62,8 +82,9 @@ fn reads(kind: Kind, size: Size, off: i16) -> bool {
     takes_access(kind, Insn::load(size, Reg::R0, Reg::R1, off))
 }
 
+/// By a register: before Linux 6.4 no immediate is stored to a context.
 fn writes(kind: Kind, size: Size, off: i16) -> bool {
-    takes_access(kind, Insn::store(size, Reg::R1, off, 0))
+    takes_access(kind, Insn::store(size, Reg::R1, off, Reg::R0))
 }
 
 /// The accesses that make up a field.

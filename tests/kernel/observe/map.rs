@@ -4,7 +4,7 @@ use std::process::Command;
 
 use bpfasm::{
     loader::{
-        Loaded, TestRun,
+        ErrorKind, Loaded, TestRun,
         map::{Map, MapSpec, UpdateFlags},
     },
     object::kernel::MapType,
@@ -57,7 +57,9 @@ fn values(bytes: usize) -> Vec<Vec<u8>> {
     // The name of a `struct stat`, and its letter; from a quote bpftool 7.1 makes broken JSON.
     if let Some(name) = text.get_mut(16..24) {
         name.copy_from_slice(b"eth0\0\0\0\0");
-        text[31] = b'A';
+    }
+    if let Some(letter) = text.get_mut(31) {
+        *letter = b'A';
     }
     vec![vec![0; bytes], vec![7; bytes], vec![0xff; bytes], text, noise.bytes(bytes), noise.bytes(bytes)]
 }
@@ -145,7 +147,12 @@ fn maps_of_each_type_are_bpftools() {
     ];
     for (map_type, key, value, entries, flags) in rows {
         let spec = MapSpec::new(map_type, key, value, entries).flags(flags).name("a_map");
-        let map = Map::create(&spec).unwrap_or_else(|error| panic!("{map_type}: {error}"));
+        let map = match Map::create(&spec) {
+            Ok(map) => map,
+            // A type of map that came later: 5.10 has no Bloom filters.
+            Err(error) if error.kind() == ErrorKind::Unsupported => continue,
+            Err(error) => panic!("{map_type}: {error}"),
+        };
         assert_same(&map);
         let keyed = [MapType::HASH, MapType::ARRAY, MapType::PERCPU_ARRAY, MapType::PERCPU_HASH, MapType::LRU_HASH];
         if keyed.contains(&map_type) {

@@ -1,6 +1,6 @@
 //! `bpfasm prog`.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use bpfasm_tests::{
     Case, Sandbox,
@@ -168,7 +168,7 @@ fn loadall_pins_all_or_none(sandbox: &Sandbox) {
         assert_eq!(pinned(&format!("{folder}/{name}"))["name"], name);
     }
     // One of the two paths is taken: neither is pinned.
-    succeed(&mut command!("mkdir", &another));
+    fs::create_dir(&another).unwrap();
     succeed(&mut command!("bpftool", "prog", "pin", "pinned", format!("{folder}/first"), format!("{another}/second")));
     finish(bpfasm().args(["prog", "loadall"]).arg(&file).arg(&another)).exits_with(8);
     assert!(!Path::new(&another).join("first").exists());

@@ -33,16 +33,31 @@ fn untyped(types: &mut Btf, name: &str) -> Result<TypeId, btf::Error> {
     types.func(&btf::mangle(name), proto, SymbolLinkage::STATIC)
 }
 
-/// Loads the types. `None` if there are none.
-pub(super) fn load(btf: &KernelBtf) -> Result<Option<OwnedFd>, Error> {
+/// Loads the types, `btf` of `object`; in older kinds of types, if the kernel does not know all of these. `None` if there
+/// are none.
+pub(super) fn load(object: &Object, btf: &KernelBtf) -> Result<Option<OwnedFd>, Error> {
     if btf.is_empty() {
         return Ok(None);
     }
-    let loaded = memlock::retry(|| sys::btf_load(&mut BtfLoad { btf: btf.bytes(), log: &mut [] }), |&(errno, _)| errno);
-    match loaded {
+    match load_bytes(btf).or_else(|errno| if errno == Errno::EINVAL { load_plain(object, errno) } else { Err(errno) }) {
         Ok(fd) => Ok(Some(fd)),
-        Err((errno, _)) => Err(explain(btf, errno)),
+        Err(errno) => Err(explain(btf, errno)),
     }
+}
+
+fn load_bytes(btf: &KernelBtf) -> Result<OwnedFd, Errno> {
+    memlock::retry(|| sys::btf_load(&mut BtfLoad { btf: btf.bytes(), log: &mut [] }), |&(errno, _)| errno)
+        .map_err(|(errno, _)| errno)
+}
+
+/// Loads the types in older kinds, if that makes a difference. Offsets of strings are the same.
+fn load_plain(object: &Object, refusal: Errno) -> Result<OwnedFd, Errno> {
+    let plain = object.btf.plain();
+    if plain == object.btf {
+        return Err(refusal);
+    }
+    let object = Object { btf: plain, ..object.clone() };
+    object.kernel_btf().map_err(|_| refusal).and_then(|btf| load_bytes(&btf).map_err(|_| refusal))
 }
 
 /// Asks for the reason of a refusal.

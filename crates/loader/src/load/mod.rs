@@ -97,7 +97,7 @@ impl LoadOptions {
         let license = CString::new(object.license.as_str()).map_err(|_| malformed("a NUL in the licence"))?;
         let object = btf::prepare(object)?;
         let kernel_btf = object.kernel_btf().map_err(malformed_by)?;
-        let btf = btf::load(&kernel_btf)?;
+        let btf = btf::load(&object, &kernel_btf)?;
         let maps = self.maps.open_all(&object, btf.as_ref().map(OwnedFd::as_fd))?;
         let mut programs = Vec::with_capacity(chosen.len());
         for index in chosen {

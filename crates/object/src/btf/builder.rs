@@ -314,7 +314,7 @@ impl Btf {
     }
 
     /// Makes a type of the words from `start`.
-    fn end(&mut self, start: usize) -> TypeId {
+    pub(super) fn end(&mut self, start: usize) -> TypeId {
         let id = self.next_id();
         self.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
         id

@@ -31,6 +31,7 @@ mod index;
 mod kind;
 mod name;
 mod parse;
+mod plain;
 mod signature;
 mod size;
 mod strings;
