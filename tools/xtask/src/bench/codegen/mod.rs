@@ -6,6 +6,7 @@
 mod clang;
 mod run;
 
+use bpfasm::codegen::source::SourceMap;
 use bpfasm::codegen::{CpuLevel, Options};
 use bpfasm::dsl::build::{Entry, Settings};
 use bpfasm::dsl::module;
@@ -80,7 +81,8 @@ fn rows(entry: &Entry, compilers: &[Clang], scratch: &Scratch) -> Result<Vec<Row
 
 fn ours(entry: &Entry, level: CpuLevel) -> Result<Object, Error> {
     let staged = (entry.stage)(&Settings::default()).map_err(|error| Error::Unfit { reason: error.to_string() })?;
-    let (module, sources) = module([staged]);
+    let mut sources = SourceMap::new();
+    let module = module([staged], &mut sources);
     let options = Options::default().cpu(level);
     codegen::compile(&module, &options, &sources).map_err(|error| bpfasm::Error::from(error).into())
 }
