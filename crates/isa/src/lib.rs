@@ -18,6 +18,7 @@
 //! | [`insn`], [`decode`] | a row with operands: constructors, accessors, to slots and back |
 //! | [`label`] | programs whose jumps name labels ([`Assembler`]) |
 //! | [`print`], [`disasm`] | text as `llvm-objdump -d` prints it |
+//! | [`text`] | text to instructions: [`text::assemble`], and back: [`text::source`] |
 //! | [`helper`] | the kernel's helper functions by number ([`HelperId`]) |
 //!
 //! Everything expands from the table or is driven by it: constructor, encoder, decoder and printer cannot disagree on
@@ -76,6 +77,7 @@ pub mod print;
 pub mod reg;
 pub mod slot;
 pub mod table;
+pub mod text;
 
 pub use decode::DecodeError;
 pub use form::{Field, Form};

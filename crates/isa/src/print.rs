@@ -76,7 +76,7 @@ impl Display for Insn {
 impl<A: Annotate + ?Sized> Display for DisplayWith<'_, A> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let insn = self.insn;
-        insn.write_text(f)?;
+        f.write_str(Text::new().insn(insn).as_str())?;
         if let Some(distance) = insn.jump_target() {
             return self.annotate.jump(distance, f);
         }
@@ -88,49 +88,6 @@ impl<A: Annotate + ?Sized> Display for DisplayWith<'_, A> {
     }
 }
 
-/// A number as LLVM writes it: hexadecimal, its sign in front.
-struct Hex(i64);
-
-impl Display for Hex {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{:#x}", self.0.unsigned_abs())
-    }
-}
-
-/// A distance as LLVM writes it: a number that always has its sign.
-struct Distance(i32);
-
-impl Display for Distance {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { '-' } else { '+' };
-        write!(f, "{sign}{:#x}", self.0.unsigned_abs())
-    }
-}
-
-/// A register and a distance from it, in bytes: `r1 + 0x8`.
-struct Address(Reg, i32);
-
-impl Display for Address {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let sign = if self.1 < 0 { '-' } else { '+' };
-        write!(f, "{} {sign} {:#x}", self.0, self.1.unsigned_abs())
-    }
-}
-
-/// A register seen at a width: `w1` or `r1`.
-struct Seen(Width, Reg);
-
-impl Display for Seen {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let letter = match self.0 {
-            Width::W32 => 'w',
-            Width::W64 => 'r',
-        };
-        write!(f, "{letter}{}", self.1.index())
-    }
-}
-
 /// The width of the registers that a load-acquire or store-release of this size names.
 const fn ordered_width(size: Size) -> Width {
     match size {
@@ -139,80 +96,226 @@ const fn ordered_width(size: Size) -> Width {
     }
 }
 
-impl Insn {
+/// The type of memory of a size, as load-acquire and store-release name it.
+const fn unsigned_type(size: Size) -> &'static str {
+    match size {
+        Size::B => "u8",
+        Size::H => "u16",
+        Size::W => "u32",
+        Size::DW => "u64",
+    }
+}
+
+/// The type of memory of an atomic operation.
+const fn atomic_type(width: Width) -> &'static str {
+    match width {
+        Width::W32 => "u32",
+        Width::W64 => "u64",
+    }
+}
+
+/// Room for the longest statement and its labels, in bytes.
+const ROOM: usize = 128;
+
+/// A line under way: the formatting machinery of `core` costs more than all the rest of printing.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    bytes: [u8; ROOM],
+    len: usize,
+}
+
+impl Text {
+    pub(crate) const fn new() -> Text {
+        Text { bytes: [0; ROOM], len: 0 }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only whole strings were pushed.
+        self.bytes.get(..self.len).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn str(&mut self, text: &str) -> &mut Text {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + text.len()) {
+            room.copy_from_slice(text.as_bytes());
+            self.len += text.len();
+        }
+        self
+    }
+
+    fn byte(&mut self, byte: u8) -> &mut Text {
+        if let Some(room) = self.bytes.get_mut(self.len) {
+            *room = byte;
+            self.len += 1;
+        }
+        self
+    }
+
+    pub(crate) fn decimal(&mut self, number: u32) -> &mut Text {
+        let (mut digits, mut rest, mut at) = ([0; 10], number, 10);
+        loop {
+            at -= 1;
+            digits[at] = DIGITS[usize::from((rest % 10).to_le_bytes()[0])];
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        for digit in &digits[at..] {
+            self.byte(*digit);
+        }
+        self
+    }
+
+    pub(crate) fn unsigned_hex(&mut self, number: u64) -> &mut Text {
+        self.str("0x");
+        let digits = (16 - number.leading_zeros() / 4).max(1);
+        for digit in (0..digits).rev() {
+            let nibble = (number >> (4 * digit)).to_le_bytes()[0] & 0xf;
+            self.byte(DIGITS[usize::from(nibble)]);
+        }
+        self
+    }
+
+    /// A number as LLVM writes it: hexadecimal, its sign in front.
+    pub(crate) fn hex(&mut self, number: i64) -> &mut Text {
+        if number < 0 {
+            self.byte(b'-');
+        }
+        self.unsigned_hex(number.unsigned_abs())
+    }
+
+    /// A distance as LLVM writes it: a number that always has its sign.
+    pub(crate) fn distance(&mut self, distance: i32) -> &mut Text {
+        self.byte(if distance < 0 { b'-' } else { b'+' }).unsigned_hex(distance.unsigned_abs().into())
+    }
+
+    /// A register seen at a width: `w1` or `r1`.
+    pub(crate) fn reg(&mut self, width: Width, reg: Reg) -> &mut Text {
+        let names = match width {
+            Width::W32 => ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9", "w10"],
+            Width::W64 => ["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10"],
+        };
+        self.str(names[usize::from(reg.index())])
+    }
+
+    /// A register and a distance from it, in bytes: `r1 + 0x8`.
+    fn address(&mut self, base: Reg, distance: i32) -> &mut Text {
+        self.reg(Width::W64, base).str(if distance < 0 { " - " } else { " + " });
+        self.unsigned_hex(distance.unsigned_abs().into())
+    }
+
+    /// Memory of a type behind a register: `(u8 *)(r1 + 0x8)`.
+    fn memory(&mut self, of: &str, base: Reg, off: i32) -> &mut Text {
+        self.str("(").str(of).str(" *)(").address(base, off).str(")")
+    }
+
     /// The second operand, seen at a width.
-    fn write_operand(&self, width: Width, operand: Operand, f: &mut Formatter<'_>) -> fmt::Result {
+    fn operand(&mut self, insn: &Insn, width: Width, operand: Operand) -> &mut Text {
         match operand {
-            Operand::K => Hex(i64::from(self.imm)).fmt(f),
-            Operand::X => Seen(width, self.src).fmt(f),
+            Operand::K => self.hex(insn.imm.into()),
+            Operand::X => self.reg(width, insn.src),
         }
     }
 
-    fn write_text(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let text = self.op.row().text;
-        let (dst, src, off, imm) = (self.dst, self.src, i32::from(self.off), Hex(self.imm64()));
-        match self.form() {
+    /// An instruction.
+    pub(crate) fn insn(&mut self, insn: &Insn) -> &mut Text {
+        self.insn_until_target(insn);
+        match insn.jump_target() {
+            Some(distance) => self.distance(distance),
+            None => self,
+        }
+    }
+
+    /// An instruction, of a jump everything before its target.
+    pub(crate) fn insn_until_target(&mut self, insn: &Insn) -> &mut Text {
+        let text = insn.op.row().text;
+        let (dst, src, off) = (insn.dst, insn.src, i32::from(insn.off));
+        match insn.form() {
             Form::Alu(width, _, operand) | Form::Mov(width, operand) => {
-                write!(f, "{} {text} ", Seen(width, dst))?;
-                self.write_operand(width, operand, f)
+                self.reg(width, dst).str(" ").str(text).str(" ").operand(insn, width, operand)
             }
             Form::MovSx(extend) => {
                 let width = extend.width();
-                write!(f, "{} = ({text}){}", Seen(width, dst), Seen(width, src))
+                self.reg(width, dst).str(" = (").str(text).str(")").reg(width, src)
             }
-            Form::Neg(width) => write!(f, "{0} = {text}{0}", Seen(width, dst)),
-            Form::Swap(..) => write!(f, "{dst} = {text} {dst}"),
+            Form::Neg(width) => self.reg(width, dst).str(" = ").str(text).reg(width, dst),
+            Form::Swap(..) => self.reg(Width::W64, dst).str(" = ").str(text).str(" ").reg(Width::W64, dst),
             Form::AddrSpaceCast => {
-                let [f0, f1, t0, t1] = self.imm.to_le_bytes();
+                let [f0, f1, t0, t1] = insn.imm.to_le_bytes();
                 let (to, from) = (u16::from_le_bytes([t0, t1]), u16::from_le_bytes([f0, f1]));
-                write!(f, "{dst} = {text}({src}, {to:#x}, {from:#x})")
+                self.reg(Width::W64, dst).str(" = ").str(text).str("(").reg(Width::W64, src).str(", ");
+                self.unsigned_hex(to.into()).str(", ").unsigned_hex(from.into()).str(")")
             }
-            Form::Load(_) | Form::LoadSx(_) => write!(f, "{dst} = *({text} *)({})", Address(src, off)),
+            Form::Load(_) | Form::LoadSx(_) => self.reg(Width::W64, dst).str(" = *").memory(text, src, off),
             Form::Store(_, operand) => {
-                write!(f, "*({text} *)({}) = ", Address(dst, off))?;
-                self.write_operand(Width::W64, operand, f)
+                self.str("*").memory(text, dst, off).str(" = ").operand(insn, Width::W64, operand)
             }
-            Form::Atomic(width, rmw) => self.write_atomic(width, rmw, text, f),
+            Form::Atomic(width, rmw) => self.atomic(insn, width, rmw, text),
             Form::LoadAcquire(size) => {
-                let bits = u16::from(size.bytes()) * 8;
-                write!(f, "{} = {text}((u{bits} *)({}))", Seen(ordered_width(size), dst), Address(src, off))
+                self.reg(ordered_width(size), dst).str(" = ").str(text).str("(");
+                self.memory(unsigned_type(size), src, off).str(")")
             }
             Form::StoreRelease(size) => {
-                let bits = u16::from(size.bytes()) * 8;
-                write!(f, "{text}((u{bits} *)({}), {})", Address(dst, off), Seen(ordered_width(size), src))
+                self.str(text).str("(").memory(unsigned_type(size), dst, off).str(", ");
+                self.reg(ordered_width(size), src).str(")")
             }
-            Form::LoadAbs(_) => write!(f, "r0 = *({text} *)skb[{imm}]"),
-            Form::LoadInd(_) if self.imm == 0 => write!(f, "r0 = *({text} *)skb[{src}]"),
-            Form::LoadInd(_) => write!(f, "r0 = *({text} *)skb[{}]", Address(src, self.imm)),
-            Form::Lddw => write!(f, "{dst} = {imm} {text}"),
-            Form::LddwPseudo(kind) => write!(f, "{text}\t{dst}, {:#x}, {:#x}", pseudo_number(kind), self.imm64()),
+            Form::LoadAbs(_) | Form::LoadInd(_) => self.packet_load(insn, text),
+            Form::Lddw => self.reg(Width::W64, dst).str(" = ").hex(insn.imm64()).str(" ").str(text),
+            Form::LddwPseudo(kind) => {
+                self.str(text).str("\t").reg(Width::W64, dst).str(", ").unsigned_hex(pseudo_number(kind).into());
+                self.str(", ").unsigned_hex(insn.imm64().cast_unsigned())
+            }
             Form::JumpIf(width, _, operand) => {
-                write!(f, "if {} {text} ", Seen(width, dst))?;
-                self.write_operand(width, operand, f)?;
-                write!(f, " goto {}", Distance(off))
+                self.str("if ").reg(width, dst).str(" ").str(text).str(" ");
+                self.operand(insn, width, operand).str(" goto ")
             }
-            Form::Ja | Form::MayGoto => write!(f, "{text} {}", Distance(off)),
-            Form::Gotol => write!(f, "{text} {}", Distance(self.imm)),
-            Form::Gotox | Form::Callx => write!(f, "{text} {dst}"),
-            Form::CallHelper | Form::CallLocal | Form::CallKfunc => write!(f, "{text} {imm}"),
-            Form::Exit => f.write_str(text),
+            Form::Ja | Form::MayGoto | Form::Gotol => self.str(text).str(" "),
+            Form::Gotox | Form::Callx => self.str(text).str(" ").reg(Width::W64, dst),
+            Form::CallHelper | Form::CallLocal | Form::CallKfunc => self.str(text).str(" ").hex(insn.imm.into()),
+            Form::Exit => self.str(text),
         }
     }
 
-    fn write_atomic(&self, width: Width, rmw: Rmw, text: &str, f: &mut Formatter<'_>) -> fmt::Result {
-        let (address, value, bits) = (Address(self.dst, i32::from(self.off)), Seen(width, self.src), width.bits());
+    fn packet_load(&mut self, insn: &Insn, text: &str) -> &mut Text {
+        self.str("r0 = *(").str(text).str(" *)skb[");
+        match insn.form() {
+            Form::LoadAbs(_) => self.hex(insn.imm.into()),
+            _ if insn.imm == 0 => self.reg(Width::W64, insn.src),
+            _ => self.address(insn.src, insn.imm),
+        }
+        .str("]")
+    }
+
+    fn atomic(&mut self, insn: &Insn, width: Width, rmw: Rmw, text: &str) -> &mut Text {
+        let (base, off, src) = (insn.dst, i32::from(insn.off), insn.src);
         match rmw {
-            // Without `--mcpu`, LLVM knows no 32-bit atomic but this one, as of v1, and names its register in full.
-            Rmw::Add => write!(f, "lock *(u{bits} *)({address}) {text} {}", self.src),
-            Rmw::Or | Rmw::And | Rmw::Xor => write!(f, "lock *(u{bits} *)({address}) {text} {value}"),
-            Rmw::FetchAdd | Rmw::FetchOr | Rmw::FetchAnd | Rmw::FetchXor => {
-                write!(f, "{value} = {text}((u{bits} *)({address}), {value})")
+            Rmw::Add | Rmw::Or | Rmw::And | Rmw::Xor => {
+                // Without `--mcpu`, LLVM knows no 32-bit atomic but the addition, as of v1, and names its register in full.
+                let seen = if rmw == Rmw::Add { Width::W64 } else { width };
+                self.str("lock *").memory(atomic_type(width), base, off).str(" ").str(text).str(" ").reg(seen, src)
             }
-            Rmw::Xchg => write!(f, "{value} = {text}({address}, {value})"),
-            Rmw::CmpXchg => write!(f, "{0} = {text}({address}, {0}, {value})", Seen(width, Reg::R0)),
+            Rmw::FetchAdd | Rmw::FetchOr | Rmw::FetchAnd | Rmw::FetchXor => {
+                self.reg(width, src).str(" = ").str(text).str("(").memory(atomic_type(width), base, off);
+                self.str(", ").reg(width, src).str(")")
+            }
+            Rmw::Xchg => {
+                self.reg(width, src).str(" = ").str(text).str("(").address(base, off);
+                self.str(", ").reg(width, src).str(")")
+            }
+            Rmw::CmpXchg => {
+                self.reg(width, Reg::R0).str(" = ").str(text).str("(").address(base, off);
+                self.str(", ").reg(width, Reg::R0).str(", ").reg(width, src).str(")")
+            }
         }
     }
 }
+
+/// The digits of numbers.
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 /// The src field of a pseudo LDDW, which LLVM prints as it is.
 fn pseudo_number(kind: PseudoSrc) -> u8 {

@@ -98,7 +98,7 @@ macro_rules! opcodes {
             )] $op,)+
         }
 
-        static TABLE: [Row; Op::ALL.len()] = [$(Row {
+        pub(crate) static TABLE: [Row; Op::ALL.len()] = [$(Row {
             op: Op::$op,
             name: stringify!($op),
             text: $text,

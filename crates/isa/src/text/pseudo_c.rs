@@ -1,0 +1,452 @@
+//! LLVM's pseudo-C, and the kernel's way to write it.
+
+use super::{
+    Error, ErrorKind, Span, call,
+    lexer::{Kind, Lexer, Token, pack},
+    statement::{Goes, Range, Statement, Target, low, low16},
+    words::{self, Memory, Register},
+};
+use crate::{
+    insn::Insn,
+    operand::{AtomicOp, PseudoSrc, Size, Src, Swap, Width},
+    reg::Reg,
+};
+
+/// How a line is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// The kernel printed it: immediates of jumps are 32 bits without a sign, and an LDDW has no `ll`.
+    pub(super) kernel: bool,
+    /// The opcode byte in front of it is that of LDDW.
+    pub(super) lddw: bool,
+}
+
+impl Reading {
+    fn immediate(self, width: Width) -> Range {
+        if self.kernel { Range::WORD } else { Range::immediate(width) }
+    }
+}
+
+/// The words that begin a statement, but registers and `lock`.
+pub(super) const WORDS: [&str; 10] =
+    ["if", "goto", "gotol", "gotox", "may_goto", "call", "callx", "exit", "store_release", "ld_pseudo"];
+
+/// Whether a word begins a statement of this dialect and none of the other.
+pub(super) fn begins(word: &str) -> bool {
+    words::register(word) != Register::Not || WORDS.contains(&word) && !matches!(word, "call" | "callx" | "exit")
+}
+
+/// The statement whose first token is `first`.
+pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token, reading: Reading) -> Result<Statement<'a>, Error> {
+    if first.kind == Kind::Sign(pack("*")) {
+        return store(lexer, reading);
+    }
+    let word = lexer.str(first.span);
+    match words::register(word) {
+        Register::Is(width, dst) => return assignment(lexer, (width, dst), reading),
+        Register::Missing => return Err(ErrorKind::Register.at(first.span)),
+        Register::Not => {}
+    }
+    match word {
+        "if" => jump_if(lexer, reading),
+        "goto" => jump(lexer, Insn::ja(0), Range::OFFSET),
+        "gotol" => jump(lexer, Insn::gotol(0), Range::FAR),
+        "may_goto" => jump(lexer, Insn::may_goto(0), Range::OFFSET),
+        "gotox" => Ok(Insn::gotox(lexer.register_at(Width::W64)?).into()),
+        "callx" => Ok(Insn::callx(lexer.register_at(Width::W64)?).into()),
+        "call" => call::call(lexer),
+        "exit" => Ok(Insn::exit().into()),
+        "lock" => atomic(lexer),
+        "store_release" => store_release(lexer),
+        "ld_pseudo" => ld_pseudo(lexer),
+        _ => {
+            let nearest = words::nearest(word, WORDS.into_iter().chain(["lock"]));
+            Err(ErrorKind::UnknownInstruction { nearest }.at(first.span))
+        }
+    }
+}
+
+/// `r1 = …`, `r1 += …`
+fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Reading) -> Result<Statement<'a>, Error> {
+    const ASSIGN: u32 = pack("=");
+    let operator = lexer.next()?;
+    match operator.kind {
+        Kind::Sign(ASSIGN) => value(lexer, (width, dst), reading),
+        Kind::Sign(sign) if let Some(op) = words::alu(sign) => {
+            let operand = source(lexer, width, reading.immediate(width))?;
+            Ok(Insn::alu(width, op, dst, operand).into())
+        }
+        _ => Lexer::expected(operator, "an operator such as `=` or `+=`"),
+    }
+}
+
+/// A register of this width, or a number.
+fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Error> {
+    match lexer.peek()?.kind {
+        Kind::Word => lexer.register_at(width).map(Src::Reg),
+        _ => {
+            let (number, span) = lexer.number_of("a register or a number")?;
+            Ok(Src::Imm(low(range.check(number, span)?)))
+        }
+    }
+}
+
+/// What stands behind `r1 =`.
+fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Result<Statement<'a>, Error> {
+    let first = lexer.next()?;
+    match first.kind {
+        Kind::Word => word_value(lexer, dst, first, reading),
+        Kind::Sign(sign) if sign == pack("*") => load(lexer, dst),
+        Kind::Sign(sign) if sign == pack("(") => sign_extension(lexer, dst),
+        Kind::Sign(sign) if sign == pack("-") && lexer.peek()?.kind == Kind::Word => {
+            same_register(lexer, dst)?;
+            Ok(Insn::neg(dst.0, dst.1).into())
+        }
+        _ => number_value(lexer, dst, first, reading),
+    }
+}
+
+/// `r1 = 5`, `r1 = 5 ll`
+fn number_value<'a>(
+    lexer: &mut Lexer<'a>,
+    (width, dst): (Width, Reg),
+    first: Token,
+    reading: Reading,
+) -> Result<Statement<'a>, Error> {
+    let (number, span) = lexer.number_from(first, "a value: a register, a number, a load or a call")?;
+    let next = lexer.peek()?;
+    let wide = next.kind == Kind::Word && lexer.str(next.span) == "ll";
+    if wide {
+        lexer.next()?;
+    }
+    if !wide && !reading.lddw {
+        let number = reading.immediate(width).check(number, span)?;
+        return Ok(Insn::mov(width, dst, low(number)).into());
+    }
+    if width == Width::W32 {
+        return Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span));
+    }
+    Ok(Insn::lddw(dst, wide_number(number, span)?).into())
+}
+
+/// 64 bits, with or without a sign.
+pub(super) fn wide_number(number: i128, span: Span) -> Result<u64, Error> {
+    let bits = u64::try_from(number).ok().or_else(|| i64::try_from(number).ok().map(i64::cast_unsigned));
+    let (min, max) = (i64::MIN, i64::MAX);
+    bits.ok_or_else(|| ErrorKind::OutOfRange { value: number, field: "the number", min, max }.at(span))
+}
+
+/// The register that is changed in place, once more.
+fn same_register(lexer: &mut Lexer<'_>, dst: (Width, Reg)) -> Result<(), Error> {
+    let (width, reg, span) = lexer.register()?;
+    if (width, reg) == dst { Ok(()) } else { Err(ErrorKind::OtherRegister.at(span)) }
+}
+
+/// `r1 = r2`, `r1 = be16 r1`, `r1 = load_acquire(…)`, `r1 = SYMBOL ll`
+fn word_value<'a>(
+    lexer: &mut Lexer<'a>,
+    (width, dst): (Width, Reg),
+    first: Token,
+    reading: Reading,
+) -> Result<Statement<'a>, Error> {
+    let word = lexer.str(first.span);
+    match words::register(word) {
+        Register::Is(seen, src) if seen == width => return Ok(Insn::mov(width, dst, src).into()),
+        Register::Is(..) => return Err(ErrorKind::RegisterWidth { wanted: width }.at(first.span)),
+        Register::Missing => return Err(ErrorKind::Register.at(first.span)),
+        Register::Not => {}
+    }
+    let next = lexer.peek()?.kind;
+    if next == Kind::Sign(pack("(")) {
+        if word == "load_acquire" {
+            return load_acquire(lexer, (width, dst));
+        }
+        if word == "addr_space_cast" {
+            return addr_space_cast(lexer, dst);
+        }
+        if let Some(call) = words::atomic_call(word) {
+            return atomic_call(lexer, (width, dst), call, first.span);
+        }
+        let known = ["load_acquire", "addr_space_cast", "atomic_fetch_add", "xchg_64", "cmpxchg_64"];
+        let nearest = words::nearest(word, known.into_iter());
+        return Err(ErrorKind::UnknownInstruction { nearest }.at(first.span));
+    }
+    if let (Kind::Word, Some((swap, bits))) = (next, words::swap(word)) {
+        same_register(lexer, (width, dst))?;
+        return Ok(match swap {
+            Swap::ToBe => Insn::to_be(bits, dst),
+            Swap::ToLe => Insn::to_le(bits, dst),
+            Swap::Always => Insn::bswap(bits, dst),
+        }
+        .into());
+    }
+    symbol_value(lexer, (width, dst), first.span, reading)
+}
+
+/// `r1 = SYMBOL ll`
+fn symbol_value<'a>(
+    lexer: &mut Lexer<'a>,
+    (width, dst): (Width, Reg),
+    word: Span,
+    reading: Reading,
+) -> Result<Statement<'a>, Error> {
+    let (name, span) = lexer.symbol_from(word)?;
+    if width == Width::W32 {
+        return Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span));
+    }
+    if !reading.kernel {
+        let wanted = "`ll`: the address of a symbol has 64 bits";
+        let (ll, at) = lexer.word_of(wanted)?;
+        if ll != "ll" {
+            return Err(ErrorKind::Expected { wanted }.at(at));
+        }
+    }
+    Ok(Statement { insn: Insn::lddw(dst, 0), goes: Goes::Symbol(name, span) })
+}
+
+/// `(u32 *)`, behind its first bracket.
+fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Error> {
+    let wanted = "a type of memory: `u8`, `u16`, `u32`, `u64`, `s8`, `s16` or `s32`";
+    let (word, span) = lexer.word_of(wanted)?;
+    let memory = Memory::of(word).ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?;
+    lexer.sign_of("*", "`*)`")?;
+    lexer.sign_of(")", "`)`")?;
+    Ok((memory, span))
+}
+
+/// The size of an unsigned type of memory.
+fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Error> {
+    match memory {
+        Memory::Unsigned(size) => Ok(size),
+        Memory::Signed(_) => Err(ErrorKind::Expected { wanted: "`u8`, `u16`, `u32` or `u64`" }.at(span)),
+    }
+}
+
+/// `r2 + 4)`, behind its first bracket.
+fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Error> {
+    let base = lexer.register_at(Width::W64)?;
+    let off = lexer.offset(Range::OFFSET)?;
+    lexer.sign_of(")", "`)`, or an offset with its sign")?;
+    Ok((base, low16(off)))
+}
+
+/// `(u32 *)(r2 + 4)`
+fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Error> {
+    lexer.sign_of("(", "`(`")?;
+    let size = unsigned(pointer_type(lexer)?)?;
+    lexer.sign_of("(", "`(`")?;
+    let (base, off) = address(lexer)?;
+    Ok((size, base, off))
+}
+
+/// Checks the width at which a register is seen that memory of this size goes to or comes from: narrow values fit both.
+fn fits(seen: Width, size: Size, span: Span) -> Result<(), Error> {
+    match (seen, size) {
+        (Width::W32, Size::DW) => Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span)),
+        _ => Ok(()),
+    }
+}
+
+/// `*(u32 *)(r2 + 4)`, `*(u8 *)skb[4]`, behind the star.
+fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+    lexer.sign_of("(", "`(`")?;
+    let (memory, span) = pointer_type(lexer)?;
+    let next = lexer.next()?;
+    if next.kind == Kind::Word && lexer.str(next.span) == "skb" {
+        return packet_load(lexer, dst, memory.size(), span);
+    }
+    if next.kind != Kind::Sign(pack("(")) {
+        return Lexer::expected(next, "`(`, or `skb[`");
+    }
+    let (base, off) = address(lexer)?;
+    match memory {
+        Memory::Unsigned(size) => {
+            fits(width, size, span)?;
+            Ok(Insn::load(size, dst, base, off).into())
+        }
+        Memory::Signed(_) if width == Width::W32 => Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span)),
+        Memory::Signed(narrow) => Insn::load_sx(narrow.size(), dst, base, off)
+            .map(Statement::from)
+            .map_err(|error| ErrorKind::Insn(error).at(span)),
+    }
+}
+
+/// `[4]`, `[r2]`, `[r2 + 4]`
+fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> Result<Statement<'a>, Error> {
+    if dst != Reg::R0 {
+        return Err(ErrorKind::Expected { wanted: "`r0 =`: packet loads have no other destination" }.at(span));
+    }
+    lexer.sign_of("[", "`[`")?;
+    let made = match lexer.peek()?.kind {
+        Kind::Word => {
+            let src = lexer.register_at(Width::W64)?;
+            Insn::ld_ind(size, src, low(lexer.offset(Range::WORD)?))
+        }
+        _ => Insn::ld_abs(size, low(lexer.number_in(Range::WORD)?)),
+    };
+    lexer.sign_of("]", "`]`")?;
+    made.map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
+}
+
+/// `(s8)r2`, behind its first bracket.
+fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+    let wanted = "`s8`, `s16` or `s32`";
+    let (word, span) = lexer.word_of(wanted)?;
+    let Some(Memory::Signed(from)) = Memory::of(word) else { return Err(ErrorKind::Expected { wanted }.at(span)) };
+    lexer.sign_of(")", "`)`")?;
+    let src = lexer.register_at(width)?;
+    Insn::movsx(width, from.size(), dst, src).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
+}
+
+/// `(r2, 0, 1)`
+fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>, Error> {
+    const SPACE: Range = Range::new("an address space", 0, 0xffff);
+    lexer.sign_of("(", "`(`")?;
+    let src = lexer.register_at(Width::W64)?;
+    lexer.sign_of(",", "`,`")?;
+    let to = lexer.number_in(SPACE)?;
+    lexer.sign_of(",", "`,`")?;
+    let from = lexer.number_in(SPACE)?;
+    lexer.sign_of(")", "`)`")?;
+    Ok(Insn::addr_space_cast(dst, src, low16(to).cast_unsigned(), low16(from).cast_unsigned()).into())
+}
+
+/// `((u8 *)(r2 + 4))`
+fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+    let open = lexer.sign_of("(", "`(`")?;
+    let (size, base, off) = pointer(lexer)?;
+    lexer.sign_of(")", "`)`")?;
+    fits(width, size, open)?;
+    Ok(Insn::load_acquire(size, dst, base, off).into())
+}
+
+/// `((u8 *)(r1 + 4), w2)`
+fn store_release<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    lexer.sign_of("(", "`(`")?;
+    let (size, base, off) = pointer(lexer)?;
+    lexer.sign_of(",", "`,`")?;
+    let (width, src, span) = lexer.register()?;
+    fits(width, size, span)?;
+    lexer.sign_of(")", "`)`")?;
+    Ok(Insn::store_release(size, base, off, src).into())
+}
+
+/// `((u64 *)(r1 + 4), r2)`, `(r1 + 4, r2)`, `(r1 + 4, r0, r2)`
+fn atomic_call<'a>(
+    lexer: &mut Lexer<'a>,
+    (width, dst): (Width, Reg),
+    call: words::AtomicCall,
+    word: Span,
+) -> Result<Statement<'a>, Error> {
+    lexer.sign_of("(", "`(`")?;
+    let (size, base, off) = if lexer.peek()?.kind == Kind::Sign(pack("(")) {
+        pointer(lexer)?
+    } else {
+        let base = lexer.register_at(Width::W64)?;
+        let size = call.width.map_or(Size::DW, |width| if width == Width::W32 { Size::W } else { Size::DW });
+        (size, base, low16(lexer.offset(Range::OFFSET)?))
+    };
+    lexer.sign_of(",", "`,`")?;
+    fits(width, size, word)?;
+    let result = if call.op == AtomicOp::CmpXchg {
+        let (_, compared, span) = lexer.register()?;
+        if compared != Reg::R0 {
+            return Err(ErrorKind::Expected { wanted: "`r0`: the exchange compares with it" }.at(span));
+        }
+        lexer.sign_of(",", "`,`")?;
+        Some(Reg::R0)
+    } else {
+        None
+    };
+    let (seen, src, span) = lexer.register()?;
+    fits(seen, size, span)?;
+    lexer.sign_of(")", "`)`")?;
+    if dst != result.unwrap_or(src) {
+        return Err(ErrorKind::OtherRegister.at(span));
+    }
+    Insn::atomic(call.op, true, size, base, off, src)
+        .map(Statement::from)
+        .map_err(|error| ErrorKind::Insn(error).at(word))
+}
+
+/// `*(u64 *)(r1 + 4) += r2`, behind `lock`.
+fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    let star = lexer.sign_of("*", "`*(u32 *)` or `*(u64 *)`")?;
+    let (size, base, off) = pointer(lexer)?;
+    let operator = lexer.next()?;
+    let op = match operator.kind {
+        Kind::Sign(sign) => words::atomic_operator(sign),
+        _ => None,
+    };
+    let Some(op) = op else { return Lexer::expected(operator, "`+=`, `|=`, `&=` or `^=`") };
+    let (seen, src, span) = lexer.register()?;
+    fits(seen, size, span)?;
+    Insn::atomic(op, false, size, base, off, src).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(star))
+}
+
+/// `(u32 *)(r1 + 4) = r2`, behind the star.
+fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Error> {
+    let (size, base, off) = pointer(lexer)?;
+    lexer.sign_of("=", "`=`")?;
+    if lexer.peek()?.kind == Kind::Word {
+        let (seen, src, span) = lexer.register()?;
+        fits(seen, size, span)?;
+        return Ok(Insn::store(size, base, off, src).into());
+    }
+    let width = if size == Size::DW { Width::W64 } else { Width::W32 };
+    let (number, span) = lexer.number_of("a register or a number")?;
+    Ok(Insn::store(size, base, off, low(reading.immediate(width).check(number, span)?)).into())
+}
+
+/// `r1 == 5 goto L`, behind `if`.
+fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Error> {
+    let (width, dst, _) = lexer.register()?;
+    let operator = lexer.next()?;
+    let condition = match operator.kind {
+        Kind::Sign(sign) => words::condition(sign),
+        _ => None,
+    };
+    let Some(condition) = condition else { return Lexer::expected(operator, "a comparison such as `==` or `s<`") };
+    let operand = source(lexer, width, reading.immediate(width))?;
+    let (word, span) = lexer.word_of("`goto`")?;
+    if word != "goto" {
+        return Err(ErrorKind::Expected { wanted: "`goto`" }.at(span));
+    }
+    jump(lexer, Insn::jump_if(width, condition, dst, operand, 0), Range::OFFSET)
+}
+
+/// The target of a jump.
+pub(super) fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Error> {
+    match lexer.target()? {
+        Target::Label(goes) => Ok(Statement { insn, goes }),
+        Target::Distance(distance, span) => {
+            let distance = low(reach.check(distance.into(), span)?);
+            Ok(insn.with_distance(distance).unwrap_or(insn).into())
+        }
+    }
+}
+
+/// `r1, 1, 5`: an LDDW by the number in its src field.
+fn ld_pseudo<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    const KINDS: [PseudoSrc; 6] = [
+        PseudoSrc::MapFd,
+        PseudoSrc::MapValue,
+        PseudoSrc::BtfId,
+        PseudoSrc::Func,
+        PseudoSrc::MapIdx,
+        PseudoSrc::MapIdxValue,
+    ];
+    let dst = lexer.register_at(Width::W64)?;
+    lexer.sign_of(",", "`,`")?;
+    let (kind, at) = lexer.number_of("the number of a pseudo source")?;
+    let index = Range::new("the pseudo source", 1, 6).check(kind, at)?;
+    let kind = usize::try_from(index - 1).ok().and_then(|index| KINDS.get(index)).copied().unwrap_or(PseudoSrc::MapFd);
+    lexer.sign_of(",", "`,`")?;
+    let (number, span) = lexer.number_of("the value")?;
+    let bits = wide_number(number, span)?;
+    let [a, b, c, d, e, f, g, h] = bits.to_le_bytes();
+    let (low, high) = (i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h]));
+    // Where the high half is reserved, a negative number is its low half with the sign extended.
+    let high = if kind.uses_high() || high != low >> 31 { high } else { 0 };
+    Insn::lddw_pseudo(dst, kind, low, high).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
+}
