@@ -141,7 +141,7 @@ impl Insn {
         let (slot, rest) = slots.split_first().ok_or(DecodeError::Empty)?;
         let row = row_of(slot)?;
         let Row { op, form, select, .. } = *row;
-        let open = form.operands();
+        let open = op.operands();
         let selects = |field| select.is_some_and(|select| select.field() == field);
         reserved(op, Field::Dst, open.dst, i64::from(slot.dst))?;
         reserved(op, Field::Src, open.src || selects(Field::Src), i64::from(slot.src))?;

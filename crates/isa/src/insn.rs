@@ -335,13 +335,13 @@ impl Insn {
     /// The register in the dst field, if the form has one there: written by arithmetic and loads, the address of stores
     /// and atomics, the first operand of jumps.
     pub fn dst(&self) -> Option<Reg> {
-        self.form().operands().dst.then_some(self.dst)
+        self.op.operands().dst.then_some(self.dst)
     }
 
     /// The register in the src field, if the form has one there: the second operand, the address of loads, the value of
     /// stores.
     pub fn src(&self) -> Option<Reg> {
-        self.form().operands().src.then_some(self.src)
+        self.op.operands().src.then_some(self.src)
     }
 
     /// The offset: bytes in loads and stores, slots in jumps, 0 where the form has none.

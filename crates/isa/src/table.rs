@@ -21,7 +21,7 @@
 //! That `match` has no wildcard: a form without a row, or with two, does not compile.
 
 use crate::{
-    form::Form,
+    form::{Form, Operands},
     level::{Class, CpuLevel, Group, KernelVersion},
     operand::{
         AluOp, Extend, JmpOp, Narrow,
@@ -349,7 +349,23 @@ const fn by_code() -> [(usize, usize); 256] {
     spans
 }
 
+/// The fields of each row that carry operands.
+static OPERANDS: [Operands; Op::ALL.len()] = {
+    let mut operands = [Form::Exit.operands(); Op::ALL.len()];
+    let mut row = 0;
+    while row < TABLE.len() {
+        operands[row] = TABLE[row].form.operands();
+        row += 1;
+    }
+    operands
+};
+
 impl Op {
+    /// Which of its fields carry operands.
+    pub(crate) fn operands(self) -> Operands {
+        OPERANDS[self as usize]
+    }
+
     /// The table's row for this instruction.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]

@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use hashbrown::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
-    Dialect, Error, ErrorKind, Function, Line, Map, Options, Reference, Section, Span, Unit,
+    Dialect, Error, ErrorKind, Fault, Function, Line, Map, Options, Reference, Section, Span, Unit,
     lexer::{Kind, Lexer, Token, pack},
     mnemonic,
     pseudo_c::{self, Reading},
@@ -31,7 +31,7 @@ pub fn assemble<'a>(text: &'a str, options: &Options) -> Result<Unit<'a>, Vec<Er
     let mut assembly = Assembly::new(text, options);
     while assembly.lexer.to_statement() {
         if let Err(error) = assembly.line() {
-            assembly.errors.push(error);
+            assembly.errors.push(*error);
             assembly.lexer.skip_statement();
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// One statement, with the labels before it.
-    fn line(&mut self) -> Result<(), Error> {
+    fn line(&mut self) -> Result<(), Fault> {
         let first = self.lexer.next()?;
         match first.kind {
             Kind::Number(number) if self.lexer.take(":")? => self.numbered(number),
@@ -201,7 +201,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// What follows a number and a colon: a line of the kernel's, or a statement behind a numbered label.
-    fn numbered(&mut self, number: u64) -> Result<(), Error> {
+    fn numbered(&mut self, number: u64) -> Result<(), Fault> {
         if self.lexer.is_liveness() {
             self.kernel = true;
             self.lexer.skip_line();
@@ -226,7 +226,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `(bf) r1 = r6`, behind the line's number.
-    fn kernel_line(&mut self, number: u64) -> Result<(), Error> {
+    fn kernel_line(&mut self, number: u64) -> Result<(), Fault> {
         let (code, span) = self.opcode_byte()?;
         let first = self.lexer.next()?;
         let reading = Reading { kernel: true, lddw: code == 0x18 };
@@ -249,7 +249,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `(bf)`: two hexadecimal digits, which need not look like a number or a word.
-    fn opcode_byte(&mut self) -> Result<(u64, Span), Error> {
+    fn opcode_byte(&mut self) -> Result<(u64, Span), Fault> {
         const WANTED: &str = "an opcode byte of two hexadecimal digits, such as `(bf)`";
         let open = self.lexer.sign_of("(", "`(`")?;
         let digits = Span { start: open.end, end: open.end + 2 };
@@ -261,7 +261,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// A line that the log shows again, on another path: it must be the same instruction.
-    fn seen_before(&mut self, at: SlotIx, statement: &Statement<'a>, span: Span) -> Result<(), Error> {
+    fn seen_before(&mut self, at: SlotIx, statement: &Statement<'a>, span: Span) -> Result<(), Fault> {
         self.lexer.end()?;
         // What refers to a symbol has been put there without what the line says of it.
         let same = match statement.goes {
@@ -277,7 +277,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Defines a label here.
-    fn label(&mut self, name: &'a str, span: Span) -> Result<(), Error> {
+    fn label(&mut self, name: &'a str, span: Span) -> Result<(), Fault> {
         let text = self.text;
         let section = self.section();
         let here = section.here();
@@ -289,33 +289,36 @@ impl<'a> Assembly<'a> {
             Entry::Occupied(first) => {
                 let first = first.get().1.place(text).line;
                 // The statement behind the label is as good as any.
-                self.errors.push(ErrorKind::DuplicateLabel { first }.at(span));
+                self.errors.push(*ErrorKind::DuplicateLabel { first }.at(span));
                 Ok(())
             }
         }
     }
 
     /// An instruction.
-    fn statement(&mut self, first: Token, reading: Reading) -> Result<(), Error> {
+    fn statement(&mut self, first: Token, reading: Reading) -> Result<(), Fault> {
         let statement = self.parse(first, reading)?;
         self.push(statement, first.span)
     }
 
-    fn parse(&mut self, first: Token, reading: Reading) -> Result<Statement<'a>, Error> {
+    fn parse(&mut self, first: Token, reading: Reading) -> Result<Statement<'a>, Fault> {
         match self.dialect_of(first)? {
-            Dialect::PseudoC => pseudo_c::statement(&mut self.lexer, first, reading).map_err(|error| match error.kind {
-                // The first word of a text may be meant for either dialect.
-                ErrorKind::UnknownInstruction { nearest: None } if self.dialect.is_none() => {
-                    ErrorKind::UnknownInstruction { nearest: mnemonic::nearest(self.lexer.str(first.span)) }.at(error.span)
-                }
-                _ => error,
-            }),
+            Dialect::PseudoC => {
+                pseudo_c::statement(&mut self.lexer, first, reading).map_err(|error| match error.kind {
+                    // The first word of a text may be meant for either dialect.
+                    ErrorKind::UnknownInstruction { nearest: None } if self.dialect.is_none() => {
+                        ErrorKind::UnknownInstruction { nearest: mnemonic::nearest(self.lexer.str(first.span)) }
+                            .at(error.span)
+                    }
+                    _ => error,
+                })
+            }
             Dialect::Mnemonic => mnemonic::statement(&mut self.lexer, first),
         }
     }
 
     /// The dialect of a statement, which must be that of the text.
-    fn dialect_of(&mut self, first: Token) -> Result<Dialect, Error> {
+    fn dialect_of(&mut self, first: Token) -> Result<Dialect, Fault> {
         let began = self.dialect.map(|(dialect, _)| dialect);
         let found = match first.kind {
             Kind::Sign(sign) if sign == pack("*") => Some(Dialect::PseudoC),
@@ -336,7 +339,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// The dialect that a word belongs to; `None` for words of both and of none.
-    fn dialect_of_word(&self, first: Token) -> Option<Dialect> {
+    fn dialect_of_word(&mut self, first: Token) -> Option<Dialect> {
         let word = self.lexer.str(first.span);
         if word == "lock" {
             let star = self.lexer.peek().is_ok_and(|next| next.kind == Kind::Sign(pack("*")));
@@ -349,7 +352,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Appends an instruction.
-    fn push(&mut self, statement: Statement<'a>, span: Span) -> Result<(), Error> {
+    fn push(&mut self, statement: Statement<'a>, span: Span) -> Result<(), Fault> {
         self.lexer.end()?;
         let Statement { insn, goes } = statement;
         if writes_frame_pointer(&insn) {
@@ -383,7 +386,7 @@ impl<'a> Assembly<'a> {
     /// Finds every target.
     fn finish(mut self) -> Result<Unit<'a>, Vec<Error>> {
         if self.sections.iter().any(|section| u32::try_from(section.slots.len()).is_err()) {
-            self.errors.push(ErrorKind::TooLong.at(Span::default()));
+            self.errors.push(*ErrorKind::TooLong.at(Span::default()));
         }
         let mut sections = core::mem::take(&mut self.sections);
         let mnemonics = matches!(self.dialect, Some((Dialect::Mnemonic, _)));
@@ -433,14 +436,14 @@ impl<'a> Assembly<'a> {
                     }
                     references.push(Reference { at: fixup.at, name, call, span });
                 }
-                Err(error) => self.errors.push(error),
+                Err(error) => self.errors.push(*error),
             }
         }
         references
     }
 
     /// What the fixup's instruction becomes.
-    fn place(&self, section: &Building<'a>, fixup: &Fixup<'a>, mnemonics: bool) -> Result<Place<'a>, Error> {
+    fn place(&self, section: &Building<'a>, fixup: &Fixup<'a>, mnemonics: bool) -> Result<Place<'a>, Fault> {
         let Fixup { at, insn, goes, numbered, span } = *fixup;
         let (to, span) = match goes {
             Goes::Nowhere => return check_distance(section, at, insn, span),
@@ -493,7 +496,7 @@ impl<'a> Assembly<'a> {
                 None if call => ErrorKind::UndefinedFunction,
                 None => ErrorKind::UndefinedSymbol,
             };
-            self.errors.push(kind.at(span));
+            self.errors.push(*kind.at(span));
         }
     }
 }
@@ -507,7 +510,7 @@ enum Place<'a> {
 }
 
 /// A jump by number: it may go anywhere but into an instruction.
-fn check_distance<'a>(section: &Building<'a>, at: SlotIx, insn: Insn, span: Span) -> Result<Place<'a>, Error> {
+fn check_distance<'a>(section: &Building<'a>, at: SlotIx, insn: Insn, span: Span) -> Result<Place<'a>, Fault> {
     let to = insn.jump_target().and_then(|distance| at.checked_add(i64::from(distance) + 1));
     match to {
         Some(to) if to < section.here() && !section.is_start(to) => Err(ErrorKind::IntoLddw.at(span)),

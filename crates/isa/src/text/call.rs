@@ -1,7 +1,7 @@
 //! Calls, which both dialects write alike.
 
 use super::{
-    Error, Span,
+    Fault, Span,
     lexer::{Kind, Lexer},
     pseudo_c::jump,
     statement::{Goes, Range, Statement, low, low16},
@@ -15,7 +15,7 @@ fn helper(id: i32) -> Insn {
 
 /// What stands behind `call`: `23`, `bpf_redirect`, `f`, `pc+5`, `kfunc 5`, `bpf_redirect#23`; in other words `helper 23`,
 /// `local f`, `runtime 5`.
-pub(super) fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+pub(super) fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let first = lexer.next()?;
     if first.kind != Kind::Word {
         let (number, span) = lexer.number_from(first, "a helper's number or name, or a function's name")?;
@@ -38,14 +38,14 @@ pub(super) fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
 }
 
 /// `0x1234`, `0x1234, 2`
-fn kfunc<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn kfunc<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let id = low(lexer.number_in(Range::WORD)?);
     let index = if lexer.take(",")? { low16(lexer.number_in(Range::OFFSET)?) } else { 0 };
     Ok(Insn::call_kfunc(id, index).into())
 }
 
 /// A call by name, behind which the kernel prints `#` and the instruction's immediate.
-fn named_call<'a>(lexer: &mut Lexer<'a>, word: &'a str, span: Span) -> Result<Statement<'a>, Error> {
+fn named_call<'a>(lexer: &mut Lexer<'a>, word: &'a str, span: Span) -> Result<Statement<'a>, Fault> {
     let number = lexer.take_hash();
     if let Some(helper) = word.strip_prefix("bpf_").and_then(HelperId::from_name) {
         return Ok(Insn::call_helper(helper).into());

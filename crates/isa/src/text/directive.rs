@@ -3,7 +3,7 @@
 use alloc::{borrow::Cow, string::String};
 
 use super::{
-    Error, ErrorKind, Map, MapType, Span,
+    ErrorKind, Fault, Map, MapType, Span,
     assemble::{Assembly, Building},
     lexer::{Kind, Lexer},
     pseudo_c::wide_number,
@@ -44,7 +44,7 @@ fn is_ignored(section: &str) -> bool {
 const COUNT: Range = Range::new("the number", 0, u32::MAX as i64);
 
 impl<'a> Assembly<'a> {
-    pub(super) fn directive(&mut self, word: &'a str, span: Span) -> Result<(), Error> {
+    pub(super) fn directive(&mut self, word: &'a str, span: Span) -> Result<(), Fault> {
         match word {
             ".text" => self.enter(".text"),
             ".section" => return self.section_directive(),
@@ -79,7 +79,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `.section tc`, `.section tc,"ax",@progbits`
-    fn section_directive(&mut self) -> Result<(), Error> {
+    fn section_directive(&mut self) -> Result<(), Fault> {
         let (name, span) = self.lexer.raw_name();
         if name.is_empty() {
             return Err(ErrorKind::Expected { wanted: "a section's name" }.at(span));
@@ -94,7 +94,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `.type f,@function`
-    fn type_directive(&mut self) -> Result<(), Error> {
+    fn type_directive(&mut self) -> Result<(), Fault> {
         let (name, _) = self.lexer.word_of("a label")?;
         self.lexer.sign_of(",", "`,`")?;
         self.lexer.take("%")?;
@@ -106,7 +106,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `.map counts, hash, 4, 8, 1024`
-    fn map_directive(&mut self) -> Result<(), Error> {
+    fn map_directive(&mut self) -> Result<(), Fault> {
         let (_, word) = self.lexer.word_of("the map's name")?;
         let (name, span) = self.lexer.symbol_from(word)?;
         if let Some(first) = self.maps.iter().find(|map| map.name == name) {
@@ -134,23 +134,23 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
-    fn comma(&mut self) -> Result<(), Error> {
+    fn comma(&mut self) -> Result<(), Fault> {
         let wanted = "`,`: a map is `.map NAME, TYPE, KEY, VALUE, ENTRIES[, FLAGS]`, sizes in bytes";
         self.lexer.sign_of(",", wanted).map(drop)
     }
 
-    fn count(&mut self) -> Result<u32, Error> {
+    fn count(&mut self) -> Result<u32, Fault> {
         let number = self.lexer.number_in(COUNT)?;
         Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
-    fn license_directive(&mut self) -> Result<(), Error> {
+    fn license_directive(&mut self) -> Result<(), Fault> {
         self.license = Some(self.quoted()?);
         Ok(())
     }
 
     /// Text, which only the licence is.
-    fn text_directive(&mut self, span: Span) -> Result<(), Error> {
+    fn text_directive(&mut self, span: Span) -> Result<(), Fault> {
         let text = self.quoted()?;
         if self.section().name != "license" {
             return Err(ErrorKind::Data.at(span));
@@ -160,7 +160,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Text in quotes, its escapes undone.
-    fn quoted(&mut self) -> Result<Cow<'a, str>, Error> {
+    fn quoted(&mut self) -> Result<Cow<'a, str>, Fault> {
         let token = self.lexer.next()?;
         if token.kind != Kind::Text {
             return Lexer::expected(token, "text in double quotes");
@@ -182,7 +182,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// `.quad 0x95, 5`
-    fn quad_directive(&mut self) -> Result<(), Error> {
+    fn quad_directive(&mut self) -> Result<(), Fault> {
         let (endian, line) = (self.endian, self.lexer.line());
         loop {
             let (number, span) = self.lexer.number_of("a number of 64 bits")?;

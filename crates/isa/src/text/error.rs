@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::Dialect;
+use super::{Dialect, Fault};
 use crate::{
     insn::InsnError,
     level::{CpuLevel, KernelVersion},
@@ -220,8 +220,9 @@ impl Display for Since {
 
 impl ErrorKind {
     /// The error at a place.
-    pub(super) const fn at(self, span: Span) -> Error {
-        Error { span, kind: self }
+    #[cold]
+    pub(super) fn at(self, span: Span) -> Fault {
+        Fault::new(Error { span, kind: self })
     }
 
     /// What to do about it, where more can be said.

@@ -1,6 +1,6 @@
 //! From characters to tokens: one at a time, nothing kept.
 
-use super::{Error, ErrorKind, Span};
+use super::{ErrorKind, Fault, Span};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +34,21 @@ pub(super) const fn pack(text: &str) -> u32 {
     packed
 }
 
+/// A token that was looked at, and where the reader is behind it.
+#[derive(Clone, Copy, Debug)]
+struct Peeked {
+    token: Token,
+    at: usize,
+    line: u32,
+}
+
 /// Reads the tokens of a text.
 #[derive(Clone, Debug)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// The next token, once it was looked at.
+    peeked: Option<Peeked>,
     /// The line of what is next, counted from 1.
     line: u32,
     /// Whether `;` begins a comment, as on the kernel's lines, instead of ending the statement.
@@ -55,7 +65,7 @@ const fn is_word(byte: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     pub(super) const fn new(text: &'a str) -> Lexer<'a> {
-        Lexer { text, at: 0, line: 1, semicolon_comments: false }
+        Lexer { text, at: 0, peeked: None, line: 1, semicolon_comments: false }
     }
 
     /// Where the next token is looked for, in bytes.
@@ -70,6 +80,7 @@ impl<'a> Lexer<'a> {
 
     /// Passes over bytes that are no token.
     pub(super) fn skip_bytes(&mut self, count: usize) {
+        self.peeked = None;
         self.at = self.at.saturating_add(count).min(self.text.len());
     }
 
@@ -83,6 +94,7 @@ impl<'a> Lexer<'a> {
 
     /// A name that ends at a blank or a comma, or stands in quotes.
     pub(super) fn raw_name(&mut self) -> (&'a str, Span) {
+        self.peeked = None;
         self.skip_blanks();
         let start = self.at;
         let rest = self.rest();
@@ -130,12 +142,14 @@ impl<'a> Lexer<'a> {
 
     /// Passes over everything before the line break.
     pub(super) fn skip_line(&mut self) {
+        self.peeked = None;
         let rest = self.rest();
         self.at += rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
     }
 
     /// Passes over the rest of a broken statement.
     pub(super) fn skip_statement(&mut self) {
+        self.peeked = None;
         let rest = self.rest();
         let ends = |&byte: &u8| byte == b'\n' || byte == b';' && !self.semicolon_comments;
         self.at += rest.iter().position(ends).unwrap_or(rest.len());
@@ -143,6 +157,7 @@ impl<'a> Lexer<'a> {
 
     /// Passes over line breaks, separators, blanks and lines of comment, up to a statement. `false` at the text's end.
     pub(super) fn to_statement(&mut self) -> bool {
+        self.peeked = None;
         loop {
             self.skip_blanks();
             match self.byte(0) {
@@ -185,12 +200,29 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token, without passing over it.
-    pub(super) fn peek(&self) -> Result<Token, Error> {
-        self.clone().next()
+    pub(super) fn peek(&mut self) -> Result<Token, Fault> {
+        if let Some(peeked) = self.peeked {
+            return Ok(peeked.token);
+        }
+        let (at, line) = (self.at, self.line);
+        let token = self.lex()?;
+        self.peeked = Some(Peeked { token, at: self.at, line: self.line });
+        (self.at, self.line) = (at, line);
+        Ok(token)
     }
 
     /// The next token.
-    pub(super) fn next(&mut self) -> Result<Token, Error> {
+    pub(super) fn next(&mut self) -> Result<Token, Fault> {
+        match self.peeked.take() {
+            Some(Peeked { token, at, line }) => {
+                (self.at, self.line) = (at, line);
+                Ok(token)
+            }
+            None => self.lex(),
+        }
+    }
+
+    fn lex(&mut self) -> Result<Token, Fault> {
         loop {
             self.skip_blanks();
             if !matches!(self.byte(0), b'#' | b'/' | b';') || !self.comment() {
@@ -230,6 +262,7 @@ impl<'a> Lexer<'a> {
         if self.byte(0) != b'#' || !(is_word(self.byte(1)) || self.byte(1) == b'-') {
             return None;
         }
+        self.peeked = None;
         self.at += 1;
         let rest = self.rest();
         let length = rest.iter().position(|&byte| !is_word(byte) && byte != b'-').unwrap_or(rest.len());
@@ -261,7 +294,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A number: decimal, or with `0x`, `0b`, `0o` in front.
-    fn number(&mut self) -> Result<Kind, Error> {
+    fn number(&mut self) -> Result<Kind, Fault> {
         let start = self.at;
         let (radix, prefix) = match (self.byte(0), self.byte(1) | 0x20) {
             (b'0', b'x') => (16, 2),
@@ -296,7 +329,7 @@ impl<'a> Lexer<'a> {
         Ok(Kind::Number(value))
     }
 
-    fn quoted(&mut self) -> Result<Kind, Error> {
+    fn quoted(&mut self) -> Result<Kind, Fault> {
         let start = self.at;
         let rest = self.rest();
         let end = rest.iter().skip(1).position(|&byte| byte == b'"' || byte == b'\n');

@@ -1,7 +1,7 @@
 //! Mnemonics: the spellings of ubpf and its conformance suite, of rbpf, and of GNU as (`normal`), together.
 
 use super::{
-    Error, ErrorKind, Span, call,
+    ErrorKind, Fault, Span, call,
     lexer::{Kind, Lexer, Token, pack},
     pseudo_c,
     statement::{Goes, Range, Statement, Target, low, low16},
@@ -183,7 +183,7 @@ pub(super) fn nearest(word: &str) -> Option<&'static str> {
 }
 
 /// The statement whose first word is `first`.
-pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token) -> Result<Statement<'a>, Error> {
+pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token) -> Result<Statement<'a>, Fault> {
     let word = lexer.str(first.span);
     match word {
         "exit" => return Ok(Insn::exit().into()),
@@ -196,15 +196,15 @@ pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token) -> Result<State
         let nearest = nearest(word);
         return Err(ErrorKind::UnknownInstruction { nearest }.at(first.span));
     };
-    mnemonic.operands(lexer).map_err(|error| match error {
+    mnemonic.operands(lexer).map_err(|error| match error.kind {
         // What cannot be is the word's fault, not that of an operand.
-        Error { kind: kind @ ErrorKind::Insn(_), .. } => kind.at(first.span),
-        error => error,
+        kind @ ErrorKind::Insn(_) => kind.at(first.span),
+        _ => error,
     })
 }
 
 /// `r1`, `%r1`, `fp`
-fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Error> {
+fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Fault> {
     lexer.take("%")?;
     let next = lexer.peek()?;
     if next.kind == Kind::Word && lexer.str(next.span) == "fp" {
@@ -214,12 +214,12 @@ fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Error> {
     lexer.register_at(Width::W64)
 }
 
-fn comma(lexer: &mut Lexer<'_>) -> Result<(), Error> {
+fn comma(lexer: &mut Lexer<'_>) -> Result<(), Fault> {
     lexer.sign_of(",", "`,`").map(drop)
 }
 
 /// A register, or a number in the range.
-fn source(lexer: &mut Lexer<'_>, range: Range) -> Result<Src, Error> {
+fn source(lexer: &mut Lexer<'_>, range: Range) -> Result<Src, Fault> {
     let next = lexer.peek()?;
     match next.kind {
         Kind::Word => register(lexer).map(Src::Reg),
@@ -232,7 +232,7 @@ fn source(lexer: &mut Lexer<'_>, range: Range) -> Result<Src, Error> {
 }
 
 /// `[r1+8]`
-fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Error> {
+fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Fault> {
     lexer.sign_of("[", "`[`")?;
     let base = register(lexer)?;
     let off = lexer.offset(Range::OFFSET)?;
@@ -240,12 +240,12 @@ fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Error> {
     Ok((base, low16(off)))
 }
 
-fn made(insn: Result<Insn, InsnError>) -> Result<Statement<'static>, Error> {
+fn made(insn: Result<Insn, InsnError>) -> Result<Statement<'static>, Fault> {
     insn.map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(Span::default()))
 }
 
 impl Mnemonic {
-    fn operands<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    fn operands<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
         match self {
             Mnemonic::Alu(width, op) => {
                 let dst = register(lexer)?;
@@ -281,7 +281,7 @@ impl Mnemonic {
         }
     }
 
-    fn load<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    fn load<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
         let dst = register(lexer)?;
         comma(lexer)?;
         let (base, off) = address(lexer)?;
@@ -292,7 +292,7 @@ impl Mnemonic {
         }
     }
 
-    fn store<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+    fn store<'a>(self, lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
         let (base, off) = address(lexer)?;
         comma(lexer)?;
         match self {
@@ -309,7 +309,7 @@ impl Mnemonic {
 }
 
 /// `r1, r2` or `r1, r2, 8`
-fn sign_extension<'a>(lexer: &mut Lexer<'a>, width: Width, from: Option<Size>) -> Result<Statement<'a>, Error> {
+fn sign_extension<'a>(lexer: &mut Lexer<'a>, width: Width, from: Option<Size>) -> Result<Statement<'a>, Fault> {
     let dst = register(lexer)?;
     comma(lexer)?;
     let src = register(lexer)?;
@@ -331,7 +331,7 @@ fn swap<'a>(
     lexer: &mut Lexer<'a>,
     make: fn(SwapBits, Reg) -> Insn,
     bits: Option<SwapBits>,
-) -> Result<Statement<'a>, Error> {
+) -> Result<Statement<'a>, Fault> {
     let dst = register(lexer)?;
     let bits = match bits {
         Some(bits) => bits,
@@ -347,7 +347,7 @@ fn swap<'a>(
 }
 
 /// `r1, 0x1122334455667788` or `r1, SYMBOL`
-fn lddw<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn lddw<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let dst = register(lexer)?;
     comma(lexer)?;
     let first = lexer.next()?;
@@ -360,7 +360,7 @@ fn lddw<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
 }
 
 /// A target, whose sign may be left out.
-fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Error> {
+fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Fault> {
     let next = lexer.peek()?;
     if !matches!(next.kind, Kind::Number(_)) {
         return pseudo_c::jump(lexer, insn, reach);
@@ -372,7 +372,7 @@ fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement
 }
 
 /// `add [r1+8], r2`, `fetch add32 [r1+8], r2`, behind `lock`.
-fn locked<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn locked<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     const WANTED: &str = "an atomic operation: `add`, `or`, `and`, `xor`, `xchg` or `cmpxchg`, with `32` for a word";
     let (mut word, mut span) = lexer.word_of(WANTED)?;
     let mut fetch = word == "fetch";

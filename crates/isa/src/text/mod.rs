@@ -77,6 +77,9 @@ use core::fmt::{self, Display, Formatter};
 
 use crate::{level::CpuLevel, slot::Endian};
 
+/// An error on its way to the list of all: boxed, since hardly any statement has one.
+type Fault = alloc::boxed::Box<Error>;
+
 pub use assemble::assemble;
 pub use error::{Error, ErrorKind, Help, Place, Span};
 pub use source::{Source, source};

@@ -1,7 +1,7 @@
 //! LLVM's pseudo-C, and the kernel's way to write it.
 
 use super::{
-    Error, ErrorKind, Span, call,
+    ErrorKind, Fault, Span, call,
     lexer::{Kind, Lexer, Token, pack},
     statement::{Goes, Range, Statement, Target, low, low16},
     words::{self, Memory, Register},
@@ -37,7 +37,7 @@ pub(super) fn begins(word: &str) -> bool {
 }
 
 /// The statement whose first token is `first`.
-pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token, reading: Reading) -> Result<Statement<'a>, Error> {
+pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token, reading: Reading) -> Result<Statement<'a>, Fault> {
     if first.kind == Kind::Sign(pack("*")) {
         return store(lexer, reading);
     }
@@ -67,7 +67,7 @@ pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token, reading: Readin
 }
 
 /// `r1 = …`, `r1 += …`
-fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Reading) -> Result<Statement<'a>, Error> {
+fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Reading) -> Result<Statement<'a>, Fault> {
     const ASSIGN: u32 = pack("=");
     let operator = lexer.next()?;
     match operator.kind {
@@ -81,7 +81,7 @@ fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Re
 }
 
 /// A register of this width, or a number.
-fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Error> {
+fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Fault> {
     match lexer.peek()?.kind {
         Kind::Word => lexer.register_at(width).map(Src::Reg),
         _ => {
@@ -92,7 +92,7 @@ fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Erro
 }
 
 /// What stands behind `r1 =`.
-fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Result<Statement<'a>, Error> {
+fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Result<Statement<'a>, Fault> {
     let first = lexer.next()?;
     match first.kind {
         Kind::Word => word_value(lexer, dst, first, reading),
@@ -112,7 +112,7 @@ fn number_value<'a>(
     (width, dst): (Width, Reg),
     first: Token,
     reading: Reading,
-) -> Result<Statement<'a>, Error> {
+) -> Result<Statement<'a>, Fault> {
     let (number, span) = lexer.number_from(first, "a value: a register, a number, a load or a call")?;
     let next = lexer.peek()?;
     let wide = next.kind == Kind::Word && lexer.str(next.span) == "ll";
@@ -130,14 +130,14 @@ fn number_value<'a>(
 }
 
 /// 64 bits, with or without a sign.
-pub(super) fn wide_number(number: i128, span: Span) -> Result<u64, Error> {
+pub(super) fn wide_number(number: i128, span: Span) -> Result<u64, Fault> {
     let bits = u64::try_from(number).ok().or_else(|| i64::try_from(number).ok().map(i64::cast_unsigned));
     let (min, max) = (i64::MIN, i64::MAX);
     bits.ok_or_else(|| ErrorKind::OutOfRange { value: number, field: "the number", min, max }.at(span))
 }
 
 /// The register that is changed in place, once more.
-fn same_register(lexer: &mut Lexer<'_>, dst: (Width, Reg)) -> Result<(), Error> {
+fn same_register(lexer: &mut Lexer<'_>, dst: (Width, Reg)) -> Result<(), Fault> {
     let (width, reg, span) = lexer.register()?;
     if (width, reg) == dst { Ok(()) } else { Err(ErrorKind::OtherRegister.at(span)) }
 }
@@ -148,7 +148,7 @@ fn word_value<'a>(
     (width, dst): (Width, Reg),
     first: Token,
     reading: Reading,
-) -> Result<Statement<'a>, Error> {
+) -> Result<Statement<'a>, Fault> {
     let word = lexer.str(first.span);
     match words::register(word) {
         Register::Is(seen, src) if seen == width => return Ok(Insn::mov(width, dst, src).into()),
@@ -189,7 +189,7 @@ fn symbol_value<'a>(
     (width, dst): (Width, Reg),
     word: Span,
     reading: Reading,
-) -> Result<Statement<'a>, Error> {
+) -> Result<Statement<'a>, Fault> {
     let (name, span) = lexer.symbol_from(word)?;
     if width == Width::W32 {
         return Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span));
@@ -205,7 +205,7 @@ fn symbol_value<'a>(
 }
 
 /// `(u32 *)`, behind its first bracket.
-fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Error> {
+fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Fault> {
     let wanted = "a type of memory: `u8`, `u16`, `u32`, `u64`, `s8`, `s16` or `s32`";
     let (word, span) = lexer.word_of(wanted)?;
     let memory = Memory::of(word).ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?;
@@ -215,7 +215,7 @@ fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Error> {
 }
 
 /// The size of an unsigned type of memory.
-fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Error> {
+fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Fault> {
     match memory {
         Memory::Unsigned(size) => Ok(size),
         Memory::Signed(_) => Err(ErrorKind::Expected { wanted: "`u8`, `u16`, `u32` or `u64`" }.at(span)),
@@ -223,7 +223,7 @@ fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Error> {
 }
 
 /// `r2 + 4)`, behind its first bracket.
-fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Error> {
+fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Fault> {
     let base = lexer.register_at(Width::W64)?;
     let off = lexer.offset(Range::OFFSET)?;
     lexer.sign_of(")", "`)`, or an offset with its sign")?;
@@ -231,7 +231,7 @@ fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Error> {
 }
 
 /// `(u32 *)(r2 + 4)`
-fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Error> {
+fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Fault> {
     lexer.sign_of("(", "`(`")?;
     let size = unsigned(pointer_type(lexer)?)?;
     lexer.sign_of("(", "`(`")?;
@@ -240,7 +240,7 @@ fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Error> {
 }
 
 /// Checks the width at which a register is seen that memory of this size goes to or comes from: narrow values fit both.
-fn fits(seen: Width, size: Size, span: Span) -> Result<(), Error> {
+fn fits(seen: Width, size: Size, span: Span) -> Result<(), Fault> {
     match (seen, size) {
         (Width::W32, Size::DW) => Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span)),
         _ => Ok(()),
@@ -248,7 +248,7 @@ fn fits(seen: Width, size: Size, span: Span) -> Result<(), Error> {
 }
 
 /// `*(u32 *)(r2 + 4)`, `*(u8 *)skb[4]`, behind the star.
-fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
     lexer.sign_of("(", "`(`")?;
     let (memory, span) = pointer_type(lexer)?;
     let next = lexer.next()?;
@@ -272,7 +272,7 @@ fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Stateme
 }
 
 /// `[4]`, `[r2]`, `[r2 + 4]`
-fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> Result<Statement<'a>, Error> {
+fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> Result<Statement<'a>, Fault> {
     if dst != Reg::R0 {
         return Err(ErrorKind::Expected { wanted: "`r0 =`: packet loads have no other destination" }.at(span));
     }
@@ -289,7 +289,7 @@ fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> R
 }
 
 /// `(s8)r2`, behind its first bracket.
-fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
     let wanted = "`s8`, `s16` or `s32`";
     let (word, span) = lexer.word_of(wanted)?;
     let Some(Memory::Signed(from)) = Memory::of(word) else { return Err(ErrorKind::Expected { wanted }.at(span)) };
@@ -299,7 +299,7 @@ fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Resu
 }
 
 /// `(r2, 0, 1)`
-fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>, Error> {
+fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>, Fault> {
     const SPACE: Range = Range::new("an address space", 0, 0xffff);
     lexer.sign_of("(", "`(`")?;
     let src = lexer.register_at(Width::W64)?;
@@ -312,7 +312,7 @@ fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>,
 }
 
 /// `((u8 *)(r2 + 4))`
-fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Error> {
+fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
     let open = lexer.sign_of("(", "`(`")?;
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of(")", "`)`")?;
@@ -321,7 +321,7 @@ fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result
 }
 
 /// `((u8 *)(r1 + 4), w2)`
-fn store_release<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn store_release<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     lexer.sign_of("(", "`(`")?;
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of(",", "`,`")?;
@@ -337,7 +337,7 @@ fn atomic_call<'a>(
     (width, dst): (Width, Reg),
     call: words::AtomicCall,
     word: Span,
-) -> Result<Statement<'a>, Error> {
+) -> Result<Statement<'a>, Fault> {
     lexer.sign_of("(", "`(`")?;
     let (size, base, off) = if lexer.peek()?.kind == Kind::Sign(pack("(")) {
         pointer(lexer)?
@@ -370,7 +370,7 @@ fn atomic_call<'a>(
 }
 
 /// `*(u64 *)(r1 + 4) += r2`, behind `lock`.
-fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let star = lexer.sign_of("*", "`*(u32 *)` or `*(u64 *)`")?;
     let (size, base, off) = pointer(lexer)?;
     let operator = lexer.next()?;
@@ -385,7 +385,7 @@ fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
 }
 
 /// `(u32 *)(r1 + 4) = r2`, behind the star.
-fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Error> {
+fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of("=", "`=`")?;
     if lexer.peek()?.kind == Kind::Word {
@@ -399,7 +399,7 @@ fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, E
 }
 
 /// `r1 == 5 goto L`, behind `if`.
-fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Error> {
+fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
     let (width, dst, _) = lexer.register()?;
     let operator = lexer.next()?;
     let condition = match operator.kind {
@@ -416,7 +416,7 @@ fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>,
 }
 
 /// The target of a jump.
-pub(super) fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Error> {
+pub(super) fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Fault> {
     match lexer.target()? {
         Target::Label(goes) => Ok(Statement { insn, goes }),
         Target::Distance(distance, span) => {
@@ -427,7 +427,7 @@ pub(super) fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Resul
 }
 
 /// `r1, 1, 5`: an LDDW by the number in its src field.
-fn ld_pseudo<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Error> {
+fn ld_pseudo<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     const KINDS: [PseudoSrc; 6] = [
         PseudoSrc::MapFd,
         PseudoSrc::MapValue,

@@ -1,7 +1,7 @@
 //! What both dialects' statements are made of: registers, numbers, targets.
 
 use super::{
-    Error, ErrorKind, Span,
+    ErrorKind, Fault, Span,
     error::WIDE_IMMEDIATE,
     lexer::{Kind, Lexer, Token, pack},
     words::{self, Register},
@@ -74,7 +74,7 @@ impl Range {
         Range { field, min, max }
     }
 
-    pub(super) fn check(self, value: i128, span: Span) -> Result<i64, Error> {
+    pub(super) fn check(self, value: i128, span: Span) -> Result<i64, Fault> {
         let Range { field, min, max } = self;
         let fitting = i64::try_from(value).ok().filter(|value| (min..=max).contains(value));
         fitting.ok_or_else(|| ErrorKind::OutOfRange { value, field, min, max }.at(span))
@@ -96,12 +96,12 @@ pub(super) fn low16(value: i64) -> i16 {
 /// Reading the parts of a statement.
 impl<'a> Lexer<'a> {
     /// The error that something else was wanted where `token` stands.
-    pub(super) fn expected<T>(token: Token, wanted: &'static str) -> Result<T, Error> {
+    pub(super) fn expected<T>(token: Token, wanted: &'static str) -> Result<T, Fault> {
         Err(ErrorKind::Expected { wanted }.at(token.span))
     }
 
     /// Passes over this sign, if it is next.
-    pub(super) fn take(&mut self, sign: &str) -> Result<bool, Error> {
+    pub(super) fn take(&mut self, sign: &str) -> Result<bool, Fault> {
         let found = self.peek()?.kind == Kind::Sign(pack(sign));
         if found {
             self.next()?;
@@ -110,13 +110,13 @@ impl<'a> Lexer<'a> {
     }
 
     /// Passes over this sign, which must be next.
-    pub(super) fn sign_of(&mut self, sign: &'static str, wanted: &'static str) -> Result<Span, Error> {
+    pub(super) fn sign_of(&mut self, sign: &'static str, wanted: &'static str) -> Result<Span, Fault> {
         let token = self.next()?;
         if token.kind == Kind::Sign(pack(sign)) { Ok(token.span) } else { Self::expected(token, wanted) }
     }
 
     /// The word that must be next.
-    pub(super) fn word_of(&mut self, wanted: &'static str) -> Result<(&'a str, Span), Error> {
+    pub(super) fn word_of(&mut self, wanted: &'static str) -> Result<(&'a str, Span), Fault> {
         let token = self.next()?;
         match token.kind {
             Kind::Word => Ok((self.str(token.span), token.span)),
@@ -125,7 +125,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The register that must be next, and the width that its name says.
-    pub(super) fn register(&mut self) -> Result<(Width, Reg, Span), Error> {
+    pub(super) fn register(&mut self) -> Result<(Width, Reg, Span), Fault> {
         const WANTED: &str = "a register";
         let token = self.next()?;
         let word = if token.kind == Kind::Word { self.str(token.span) } else { "" };
@@ -137,13 +137,13 @@ impl<'a> Lexer<'a> {
     }
 
     /// The register that must be next, seen at this width.
-    pub(super) fn register_at(&mut self, wanted: Width) -> Result<Reg, Error> {
+    pub(super) fn register_at(&mut self, wanted: Width) -> Result<Reg, Fault> {
         let (width, reg, span) = self.register()?;
         if width == wanted { Ok(reg) } else { Err(ErrorKind::RegisterWidth { wanted }.at(span)) }
     }
 
     /// The number that begins with this token, which may be its sign.
-    pub(super) fn number_from(&mut self, token: Token, wanted: &'static str) -> Result<(i128, Span), Error> {
+    pub(super) fn number_from(&mut self, token: Token, wanted: &'static str) -> Result<(i128, Span), Fault> {
         const MINUS: u32 = pack("-");
         const PLUS: u32 = pack("+");
         let (negative, digits) = match token.kind {
@@ -161,19 +161,19 @@ impl<'a> Lexer<'a> {
     }
 
     /// The number that must be next.
-    pub(super) fn number_of(&mut self, wanted: &'static str) -> Result<(i128, Span), Error> {
+    pub(super) fn number_of(&mut self, wanted: &'static str) -> Result<(i128, Span), Fault> {
         let token = self.next()?;
         self.number_from(token, wanted)
     }
 
     /// The number that must be next, within a range.
-    pub(super) fn number_in(&mut self, range: Range) -> Result<i64, Error> {
+    pub(super) fn number_in(&mut self, range: Range) -> Result<i64, Fault> {
         let (number, span) = self.number_of("a number")?;
         range.check(number, span)
     }
 
     /// A distance from a register, with its sign in front; 0 where there is none.
-    pub(super) fn offset(&mut self, range: Range) -> Result<i64, Error> {
+    pub(super) fn offset(&mut self, range: Range) -> Result<i64, Fault> {
         match self.peek()?.kind {
             Kind::Sign(sign) if sign == pack("+") || sign == pack("-") => self.number_in(range),
             _ => Ok(0),
@@ -181,7 +181,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The target of a jump: a label, `1f`, `+3`, or `pc+3`.
-    pub(super) fn target(&mut self) -> Result<Target<'a>, Error> {
+    pub(super) fn target(&mut self) -> Result<Target<'a>, Fault> {
         const WANTED: &str = "a label, or a distance in slots with its sign: `+3`";
         let token = self.next()?;
         match token.kind {
@@ -206,7 +206,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A symbol's name: a word, or a map as the kernel names it, `map[id:5]`.
-    pub(super) fn symbol_from(&mut self, word: Span) -> Result<(&'a str, Span), Error> {
+    pub(super) fn symbol_from(&mut self, word: Span) -> Result<(&'a str, Span), Fault> {
         if self.str(word) != "map" || !self.take("[")? {
             return Ok((self.str(word), word));
         }
@@ -223,7 +223,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The statement's end, behind which a listing may have named the target: `<f+0x10>`.
-    pub(super) fn end(&mut self) -> Result<(), Error> {
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
         let token = self.next()?;
         match token.kind {
             Kind::End => Ok(()),
