@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use hashbrown::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
-    Dialect, Error, ErrorKind, Fault, Function, Line, Map, Options, Reference, Section, Span, Unit,
+    Dialect, Error, ErrorKind, Fault, Function, Line, Map, Options, Reference, Section, Span, Unit, call,
     lexer::{Kind, Lexer, Token, pack},
     mnemonic,
     pseudo_c::{self, Reading},
@@ -175,14 +175,14 @@ impl<'a> Assembly<'a> {
     fn line(&mut self) -> Result<(), Fault> {
         let first = self.lexer.next()?;
         match first.kind {
-            Kind::Number(number) if self.lexer.take(":")? => self.numbered(number),
+            Kind::Number(number) if self.lexer.take(b':') => self.numbered(number),
             Kind::Word => {
                 let word = self.lexer.str(first.span);
                 if self.is_log(word) {
                     self.lexer.skip_line();
                     return Ok(());
                 }
-                if self.lexer.take(":")? {
+                if self.lexer.take(b':') {
                     return self.label(word, first.span);
                 }
                 if word.starts_with('.') {
@@ -251,12 +251,12 @@ impl<'a> Assembly<'a> {
     /// `(bf)`: two hexadecimal digits, which need not look like a number or a word.
     fn opcode_byte(&mut self) -> Result<(u64, Span), Fault> {
         const WANTED: &str = "an opcode byte of two hexadecimal digits, such as `(bf)`";
-        let open = self.lexer.sign_of("(", "`(`")?;
+        let open = self.lexer.sign_of(b'(', "`(`")?;
         let digits = Span { start: open.end, end: open.end + 2 };
         let code = u64::from_str_radix(self.lexer.str(digits), 16);
         let code = code.map_err(|_| ErrorKind::Expected { wanted: WANTED }.at(digits))?;
         self.lexer.skip_bytes(2);
-        self.lexer.sign_of(")", WANTED)?;
+        self.lexer.sign_of(b')', WANTED)?;
         Ok((code, digits))
     }
 
@@ -347,6 +347,9 @@ impl<'a> Assembly<'a> {
         }
         if pseudo_c::begins(word) {
             return Some(Dialect::PseudoC);
+        }
+        if call::is_shared(word) {
+            return None;
         }
         mnemonic::begins(word).then_some(Dialect::Mnemonic)
     }
@@ -520,6 +523,9 @@ fn check_distance<'a>(section: &Building<'a>, at: SlotIx, insn: Insn, span: Span
 
 /// Whether the instruction writes to R10.
 pub(super) fn writes_frame_pointer(insn: &Insn) -> bool {
+    if insn.dst != Reg::FP && insn.src != Reg::FP {
+        return false;
+    }
     let dst = insn.dst() == Some(Reg::FP);
     match insn.form() {
         Form::Alu(..)

@@ -8,6 +8,11 @@ use super::{
 };
 use crate::{HelperId, insn::Insn};
 
+/// Whether a word begins a statement of both dialects.
+pub(super) fn is_shared(word: &str) -> bool {
+    matches!(word, "call" | "callx" | "exit")
+}
+
 /// A call of the helper with this number.
 fn helper(id: i32) -> Insn {
     Insn::call_helper(HelperId(id.cast_unsigned()))
@@ -40,7 +45,7 @@ pub(super) fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
 /// `0x1234`, `0x1234, 2`
 fn kfunc<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let id = low(lexer.number_in(Range::WORD)?);
-    let index = if lexer.take(",")? { low16(lexer.number_in(Range::OFFSET)?) } else { 0 };
+    let index = if lexer.take(b',') { low16(lexer.number_in(Range::OFFSET)?) } else { 0 };
     Ok(Insn::call_kfunc(id, index).into())
 }
 

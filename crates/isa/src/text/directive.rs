@@ -96,8 +96,8 @@ impl<'a> Assembly<'a> {
     /// `.type f,@function`
     fn type_directive(&mut self) -> Result<(), Fault> {
         let (name, _) = self.lexer.word_of("a label")?;
-        self.lexer.sign_of(",", "`,`")?;
-        self.lexer.take("%")?;
+        self.lexer.sign_of(b',', "`,`")?;
+        self.lexer.take(b'%');
         let (kind, _) = self.lexer.word_of("`@function` or `@object`")?;
         if matches!(kind, "@function" | "function" | "STT_FUNC") {
             self.functions.insert(name);
@@ -128,7 +128,7 @@ impl<'a> Assembly<'a> {
             self.comma()?;
             *count = self.count()?;
         }
-        let flags = if self.lexer.take(",")? { self.count()? } else { 0 };
+        let flags = if self.lexer.take(b',') { self.count()? } else { 0 };
         let [key_size, value_size, max_entries] = counts;
         self.maps.push(Map { name, map_type, key_size, value_size, max_entries, flags, span });
         Ok(())
@@ -136,7 +136,7 @@ impl<'a> Assembly<'a> {
 
     fn comma(&mut self) -> Result<(), Fault> {
         let wanted = "`,`: a map is `.map NAME, TYPE, KEY, VALUE, ENTRIES[, FLAGS]`, sizes in bytes";
-        self.lexer.sign_of(",", wanted).map(drop)
+        self.lexer.sign_of(b',', wanted).map(drop)
     }
 
     fn count(&mut self) -> Result<u32, Fault> {
@@ -192,7 +192,7 @@ impl<'a> Assembly<'a> {
                 crate::Endian::Big => word.to_be_bytes(),
             };
             self.section().push_word(Slot::from_bytes(bytes, endian), line);
-            if !self.lexer.take(",")? {
+            if !self.lexer.take(b',') {
                 return Ok(());
             }
         }

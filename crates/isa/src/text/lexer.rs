@@ -55,12 +55,38 @@ pub(super) struct Lexer<'a> {
     semicolon_comments: bool,
 }
 
-const fn is_word_start(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'$' | b'@')
+/// What a byte begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Blank,
+    Word,
+    Digit,
+    Break,
+    Quote,
+    Sign,
+    Other,
 }
 
-const fn is_word(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit()
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        classes[byte as usize] = match byte {
+            b' ' | b'\t' | b'\r' => Class::Blank,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'$' | b'@' => Class::Word,
+            b'0'..=b'9' => Class::Digit,
+            b'\n' | b';' => Class::Break,
+            b'"' => Class::Quote,
+            b'!'..=b'~' => Class::Sign,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn is_word(byte: u8) -> bool {
+    matches!(CLASSES[usize::from(byte)], Class::Word | Class::Digit)
 }
 
 impl<'a> Lexer<'a> {
@@ -199,6 +225,40 @@ impl<'a> Lexer<'a> {
         true
     }
 
+    /// The byte that the next token begins with, unless it is one of a comment; 0 at the text's end.
+    pub(super) fn next_byte(&mut self) -> u8 {
+        self.skip_blanks();
+        self.byte(0)
+    }
+
+    /// Whether a word is next.
+    pub(super) fn next_is_word(&mut self) -> bool {
+        CLASSES[usize::from(self.next_byte())] == Class::Word
+    }
+
+    /// Passes over this sign, if it is next and no longer one begins so. Looks at no more than that: most signs are passed over here.
+    pub(super) fn take_sign(&mut self, sign: u8) -> Option<Span> {
+        let found = self.next_byte() == sign && self.byte(1) != b'=';
+        found.then(|| {
+            let start = self.at;
+            (self.peeked, self.at) = (None, start + 1);
+            Span { start, end: self.at }
+        })
+    }
+
+    /// The word that is next, if it has no more than three letters: registers and types of memory.
+    pub(super) fn take_short_word(&mut self) -> Option<(&'a str, Span)> {
+        self.skip_blanks();
+        let rest = self.rest();
+        let length = rest.iter().take(4).position(|&byte| !is_word(byte)).unwrap_or(rest.len());
+        if length == 0 || length > 3 || CLASSES[usize::from(self.byte(0))] != Class::Word {
+            return None;
+        }
+        let span = Span { start: self.at, end: self.at + length };
+        (self.peeked, self.at) = (None, span.end);
+        Some((self.str(span), span))
+    }
+
     /// The next token, without passing over it.
     pub(super) fn peek(&mut self) -> Result<Token, Fault> {
         if let Some(peeked) = self.peeked {
@@ -223,27 +283,32 @@ impl<'a> Lexer<'a> {
     }
 
     fn lex(&mut self) -> Result<Token, Fault> {
+        let bytes = self.text.as_bytes();
         loop {
-            self.skip_blanks();
-            if !matches!(self.byte(0), b'#' | b'/' | b';') || !self.comment() {
-                break;
-            }
+            let start = self.at;
+            let Some(&byte) = bytes.get(start) else {
+                return Ok(Token { kind: Kind::End, span: Span { start, end: start } });
+            };
+            let kind = match CLASSES[usize::from(byte)] {
+                Class::Blank => {
+                    self.at += 1;
+                    continue;
+                }
+                Class::Word if byte == b's' && matches!(self.byte(1), b'<' | b'>' | b'/' | b'%') => self.sign(1),
+                Class::Word => self.word(),
+                Class::Digit => self.number()?,
+                Class::Break if byte == b';' && self.comment() => continue,
+                Class::Break => Kind::End,
+                Class::Sign if matches!(byte, b'#' | b'/') && self.comment() => continue,
+                Class::Sign => self.sign(0),
+                Class::Quote => self.quoted()?,
+                Class::Other => {
+                    let wide = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+                    return Err(ErrorKind::Character.at(Span { start, end: start + wide }));
+                }
+            };
+            return Ok(Token { kind, span: Span { start, end: self.at } });
         }
-        let start = self.at;
-        let kind = match self.byte(0) {
-            b's' if matches!(self.byte(1), b'<' | b'>' | b'/' | b'%') => self.sign(1),
-            byte if is_word_start(byte) => self.word(),
-            byte if byte.is_ascii_digit() => self.number()?,
-            b'\n' | b';' => Kind::End,
-            0 if start >= self.text.len() => Kind::End,
-            b'"' => self.quoted()?,
-            byte if byte.is_ascii_graphic() => self.sign(0),
-            _ => {
-                let wide = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-                return Err(ErrorKind::Character.at(Span { start, end: start + wide }));
-            }
-        };
-        Ok(Token { kind, span: Span { start, end: self.at } })
     }
 
     /// Passes over the `f` or `b` that follows a number directly: whether it was `f`.
@@ -281,16 +346,19 @@ impl<'a> Lexer<'a> {
 
     /// An operator, behind `prefix` characters that belong to it.
     fn sign(&mut self, prefix: usize) -> Kind {
-        let rest = self.rest();
-        let tail = rest.get(prefix..).unwrap_or_default();
-        let length = match tail {
-            [b'<', b'<', b'=', ..] | [b'>', b'>', b'=', ..] => 3,
-            [b'<' | b'>' | b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'=' | b'!', b'=', ..] => 2,
+        let (first, second, third) = (self.byte(prefix), self.byte(prefix + 1), self.byte(prefix + 2));
+        let length = match (first, second) {
+            (b'<', b'<') | (b'>', b'>') if third == b'=' => 3,
+            (b'<' | b'>' | b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'&' | b'^' | b'=' | b'!', b'=') => 2,
             _ => 1,
         };
-        let taken = rest.get(..prefix + length).unwrap_or_default();
-        self.at += taken.len();
-        Kind::Sign(taken.iter().rev().fold(0, |packed, &byte| packed << 8 | u32::from(byte)))
+        let packed = u32::from_le_bytes(match length {
+            1 => [first, 0, 0, 0],
+            2 => [first, second, 0, 0],
+            _ => [first, second, third, 0],
+        });
+        self.at += prefix + length;
+        Kind::Sign(if prefix == 0 { packed } else { packed << 8 | u32::from(b's') })
     }
 
     /// A number: decimal, or with `0x`, `0b`, `0o` in front.
@@ -305,10 +373,11 @@ impl<'a> Lexer<'a> {
         self.at += prefix;
         let digits = self.at;
         let (mut value, mut fits) = (0_u64, true);
-        while let Some(digit) = char::from(self.byte(0)).to_digit(radix) {
-            let next = value.checked_mul(radix.into()).and_then(|value| value.checked_add(digit.into()));
-            fits &= next.is_some();
-            value = next.unwrap_or(0);
+        for &byte in self.rest() {
+            let Some(digit) = char::from(byte).to_digit(radix) else { break };
+            let (more, too_large) = value.overflowing_mul(radix.into());
+            let (more, carries) = more.overflowing_add(digit.into());
+            (value, fits) = (more, fits && !too_large && !carries);
             self.at += 1;
         }
         let any = self.at > digits;

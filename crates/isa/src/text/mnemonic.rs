@@ -205,7 +205,7 @@ pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token) -> Result<State
 
 /// `r1`, `%r1`, `fp`
 fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Fault> {
-    lexer.take("%")?;
+    lexer.take(b'%');
     let next = lexer.peek()?;
     if next.kind == Kind::Word && lexer.str(next.span) == "fp" {
         lexer.next()?;
@@ -215,7 +215,7 @@ fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Fault> {
 }
 
 fn comma(lexer: &mut Lexer<'_>) -> Result<(), Fault> {
-    lexer.sign_of(",", "`,`").map(drop)
+    lexer.sign_of(b',', "`,`").map(drop)
 }
 
 /// A register, or a number in the range.
@@ -233,10 +233,10 @@ fn source(lexer: &mut Lexer<'_>, range: Range) -> Result<Src, Fault> {
 
 /// `[r1+8]`
 fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Fault> {
-    lexer.sign_of("[", "`[`")?;
+    lexer.sign_of(b'[', "`[`")?;
     let base = register(lexer)?;
     let off = lexer.offset(Range::OFFSET)?;
-    lexer.sign_of("]", "`]`, or an offset with its sign")?;
+    lexer.sign_of(b']', "`]`, or an offset with its sign")?;
     Ok((base, low16(off)))
 }
 

@@ -33,7 +33,7 @@ pub(super) const WORDS: [&str; 10] =
 
 /// Whether a word begins a statement of this dialect and none of the other.
 pub(super) fn begins(word: &str) -> bool {
-    words::register(word) != Register::Not || WORDS.contains(&word) && !matches!(word, "call" | "callx" | "exit")
+    words::register(word) != Register::Not || WORDS.contains(&word) && !call::is_shared(word)
 }
 
 /// The statement whose first token is `first`.
@@ -82,9 +82,9 @@ fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Re
 
 /// A register of this width, or a number.
 fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Fault> {
-    match lexer.peek()?.kind {
-        Kind::Word => lexer.register_at(width).map(Src::Reg),
-        _ => {
+    match lexer.next_is_word() {
+        true => lexer.register_at(width).map(Src::Reg),
+        false => {
             let (number, span) = lexer.number_of("a register or a number")?;
             Ok(Src::Imm(low(range.check(number, span)?)))
         }
@@ -98,7 +98,7 @@ fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Resu
         Kind::Word => word_value(lexer, dst, first, reading),
         Kind::Sign(sign) if sign == pack("*") => load(lexer, dst),
         Kind::Sign(sign) if sign == pack("(") => sign_extension(lexer, dst),
-        Kind::Sign(sign) if sign == pack("-") && lexer.peek()?.kind == Kind::Word => {
+        Kind::Sign(sign) if sign == pack("-") && lexer.next_is_word() => {
             same_register(lexer, dst)?;
             Ok(Insn::neg(dst.0, dst.1).into())
         }
@@ -114,8 +114,7 @@ fn number_value<'a>(
     reading: Reading,
 ) -> Result<Statement<'a>, Fault> {
     let (number, span) = lexer.number_from(first, "a value: a register, a number, a load or a call")?;
-    let next = lexer.peek()?;
-    let wide = next.kind == Kind::Word && lexer.str(next.span) == "ll";
+    let wide = lexer.next_is_word() && lexer.peek().map(|next| lexer.str(next.span) == "ll")?;
     if wide {
         lexer.next()?;
     }
@@ -156,8 +155,7 @@ fn word_value<'a>(
         Register::Missing => return Err(ErrorKind::Register.at(first.span)),
         Register::Not => {}
     }
-    let next = lexer.peek()?.kind;
-    if next == Kind::Sign(pack("(")) {
+    if lexer.next_byte() == b'(' {
         if word == "load_acquire" {
             return load_acquire(lexer, (width, dst));
         }
@@ -171,7 +169,7 @@ fn word_value<'a>(
         let nearest = words::nearest(word, known.into_iter());
         return Err(ErrorKind::UnknownInstruction { nearest }.at(first.span));
     }
-    if let (Kind::Word, Some((swap, bits))) = (next, words::swap(word)) {
+    if let (true, Some((swap, bits))) = (lexer.next_is_word(), words::swap(word)) {
         same_register(lexer, (width, dst))?;
         return Ok(match swap {
             Swap::ToBe => Insn::to_be(bits, dst),
@@ -207,10 +205,13 @@ fn symbol_value<'a>(
 /// `(u32 *)`, behind its first bracket.
 fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Fault> {
     let wanted = "a type of memory: `u8`, `u16`, `u32`, `u64`, `s8`, `s16` or `s32`";
-    let (word, span) = lexer.word_of(wanted)?;
+    let (word, span) = match lexer.take_short_word() {
+        Some(found) => found,
+        None => lexer.word_of(wanted)?,
+    };
     let memory = Memory::of(word).ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?;
-    lexer.sign_of("*", "`*)`")?;
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b'*', "`*)`")?;
+    lexer.sign_of(b')', "`)`")?;
     Ok((memory, span))
 }
 
@@ -226,15 +227,15 @@ fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Fault> {
 fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Fault> {
     let base = lexer.register_at(Width::W64)?;
     let off = lexer.offset(Range::OFFSET)?;
-    lexer.sign_of(")", "`)`, or an offset with its sign")?;
+    lexer.sign_of(b')', "`)`, or an offset with its sign")?;
     Ok((base, low16(off)))
 }
 
 /// `(u32 *)(r2 + 4)`
 fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Fault> {
-    lexer.sign_of("(", "`(`")?;
+    lexer.sign_of(b'(', "`(`")?;
     let size = unsigned(pointer_type(lexer)?)?;
-    lexer.sign_of("(", "`(`")?;
+    lexer.sign_of(b'(', "`(`")?;
     let (base, off) = address(lexer)?;
     Ok((size, base, off))
 }
@@ -249,7 +250,7 @@ fn fits(seen: Width, size: Size, span: Span) -> Result<(), Fault> {
 
 /// `*(u32 *)(r2 + 4)`, `*(u8 *)skb[4]`, behind the star.
 fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
-    lexer.sign_of("(", "`(`")?;
+    lexer.sign_of(b'(', "`(`")?;
     let (memory, span) = pointer_type(lexer)?;
     let next = lexer.next()?;
     if next.kind == Kind::Word && lexer.str(next.span) == "skb" {
@@ -276,15 +277,15 @@ fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> R
     if dst != Reg::R0 {
         return Err(ErrorKind::Expected { wanted: "`r0 =`: packet loads have no other destination" }.at(span));
     }
-    lexer.sign_of("[", "`[`")?;
-    let made = match lexer.peek()?.kind {
-        Kind::Word => {
+    lexer.sign_of(b'[', "`[`")?;
+    let made = match lexer.next_is_word() {
+        true => {
             let src = lexer.register_at(Width::W64)?;
             Insn::ld_ind(size, src, low(lexer.offset(Range::WORD)?))
         }
-        _ => Insn::ld_abs(size, low(lexer.number_in(Range::WORD)?)),
+        false => Insn::ld_abs(size, low(lexer.number_in(Range::WORD)?)),
     };
-    lexer.sign_of("]", "`]`")?;
+    lexer.sign_of(b']', "`]`")?;
     made.map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
 }
 
@@ -293,7 +294,7 @@ fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Resu
     let wanted = "`s8`, `s16` or `s32`";
     let (word, span) = lexer.word_of(wanted)?;
     let Some(Memory::Signed(from)) = Memory::of(word) else { return Err(ErrorKind::Expected { wanted }.at(span)) };
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b')', "`)`")?;
     let src = lexer.register_at(width)?;
     Insn::movsx(width, from.size(), dst, src).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
 }
@@ -301,33 +302,33 @@ fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Resu
 /// `(r2, 0, 1)`
 fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>, Fault> {
     const SPACE: Range = Range::new("an address space", 0, 0xffff);
-    lexer.sign_of("(", "`(`")?;
+    lexer.sign_of(b'(', "`(`")?;
     let src = lexer.register_at(Width::W64)?;
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     let to = lexer.number_in(SPACE)?;
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     let from = lexer.number_in(SPACE)?;
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b')', "`)`")?;
     Ok(Insn::addr_space_cast(dst, src, low16(to).cast_unsigned(), low16(from).cast_unsigned()).into())
 }
 
 /// `((u8 *)(r2 + 4))`
 fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
-    let open = lexer.sign_of("(", "`(`")?;
+    let open = lexer.sign_of(b'(', "`(`")?;
     let (size, base, off) = pointer(lexer)?;
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b')', "`)`")?;
     fits(width, size, open)?;
     Ok(Insn::load_acquire(size, dst, base, off).into())
 }
 
 /// `((u8 *)(r1 + 4), w2)`
 fn store_release<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
-    lexer.sign_of("(", "`(`")?;
+    lexer.sign_of(b'(', "`(`")?;
     let (size, base, off) = pointer(lexer)?;
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     let (width, src, span) = lexer.register()?;
     fits(width, size, span)?;
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b')', "`)`")?;
     Ok(Insn::store_release(size, base, off, src).into())
 }
 
@@ -338,29 +339,29 @@ fn atomic_call<'a>(
     call: words::AtomicCall,
     word: Span,
 ) -> Result<Statement<'a>, Fault> {
-    lexer.sign_of("(", "`(`")?;
-    let (size, base, off) = if lexer.peek()?.kind == Kind::Sign(pack("(")) {
+    lexer.sign_of(b'(', "`(`")?;
+    let (size, base, off) = if lexer.next_byte() == b'(' {
         pointer(lexer)?
     } else {
         let base = lexer.register_at(Width::W64)?;
         let size = call.width.map_or(Size::DW, |width| if width == Width::W32 { Size::W } else { Size::DW });
         (size, base, low16(lexer.offset(Range::OFFSET)?))
     };
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     fits(width, size, word)?;
     let result = if call.op == AtomicOp::CmpXchg {
         let (_, compared, span) = lexer.register()?;
         if compared != Reg::R0 {
             return Err(ErrorKind::Expected { wanted: "`r0`: the exchange compares with it" }.at(span));
         }
-        lexer.sign_of(",", "`,`")?;
+        lexer.sign_of(b',', "`,`")?;
         Some(Reg::R0)
     } else {
         None
     };
     let (seen, src, span) = lexer.register()?;
     fits(seen, size, span)?;
-    lexer.sign_of(")", "`)`")?;
+    lexer.sign_of(b')', "`)`")?;
     if dst != result.unwrap_or(src) {
         return Err(ErrorKind::OtherRegister.at(span));
     }
@@ -371,7 +372,7 @@ fn atomic_call<'a>(
 
 /// `*(u64 *)(r1 + 4) += r2`, behind `lock`.
 fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
-    let star = lexer.sign_of("*", "`*(u32 *)` or `*(u64 *)`")?;
+    let star = lexer.sign_of(b'*', "`*(u32 *)` or `*(u64 *)`")?;
     let (size, base, off) = pointer(lexer)?;
     let operator = lexer.next()?;
     let op = match operator.kind {
@@ -387,8 +388,8 @@ fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
 /// `(u32 *)(r1 + 4) = r2`, behind the star.
 fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
     let (size, base, off) = pointer(lexer)?;
-    lexer.sign_of("=", "`=`")?;
-    if lexer.peek()?.kind == Kind::Word {
+    lexer.sign_of(b'=', "`=`")?;
+    if lexer.next_is_word() {
         let (seen, src, span) = lexer.register()?;
         fits(seen, size, span)?;
         return Ok(Insn::store(size, base, off, src).into());
@@ -437,11 +438,11 @@ fn ld_pseudo<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
         PseudoSrc::MapIdxValue,
     ];
     let dst = lexer.register_at(Width::W64)?;
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     let (kind, at) = lexer.number_of("the number of a pseudo source")?;
     let index = Range::new("the pseudo source", 1, 6).check(kind, at)?;
     let kind = usize::try_from(index - 1).ok().and_then(|index| KINDS.get(index)).copied().unwrap_or(PseudoSrc::MapFd);
-    lexer.sign_of(",", "`,`")?;
+    lexer.sign_of(b',', "`,`")?;
     let (number, span) = lexer.number_of("the value")?;
     let bits = wide_number(number, span)?;
     let [a, b, c, d, e, f, g, h] = bits.to_le_bytes();

@@ -8,6 +8,7 @@ use crate::{
     disasm,
     form::Form,
     insn::Insn,
+    level::Class,
     operand::{PseudoSrc, Width},
     print::Text,
     reg::Reg,
@@ -30,16 +31,23 @@ use crate::{
 pub fn source(slots: &[Slot], endian: Endian) -> Source<'_> {
     let mut marks = Vec::new();
     marks.resize(slots.len() + 1, Mark::default());
-    for (at, decoded) in disasm::insns(slots) {
-        mark(&mut marks, at, |mark| mark.start = true);
-        let Ok(insn) = decoded else { continue };
-        let target = |distance: i32| at.checked_add(i64::from(distance) + 1);
-        if let Some(to) = insn.jump_target().and_then(target) {
+    let mut at = 0;
+    while let Some(slot) = slots.get(at) {
+        marks[at].start = true;
+        // Only these refer to other slots, or have two.
+        let decoded = match Class::of(slot.code) {
+            Class::Ld | Class::Jmp | Class::Jmp32 => Insn::decode(&slots[at..]).ok(),
+            _ => None,
+        };
+        let here = SlotIx(u32::try_from(at).unwrap_or(u32::MAX));
+        let target = |distance: i32| here.checked_add(i64::from(distance) + 1);
+        if let Some(to) = decoded.and_then(|insn| insn.jump_target()).and_then(target) {
             mark(&mut marks, to, |mark| mark.jump = true);
         }
-        if let Some(to) = insn.call_target().and_then(target) {
+        if let Some(to) = decoded.and_then(|insn| insn.call_target()).and_then(target) {
             mark(&mut marks, to, |mark| mark.call = true);
         }
+        at += decoded.map_or(1, |insn| insn.slot_count());
     }
     if let Some(end) = marks.last_mut() {
         end.start = true;
@@ -116,11 +124,11 @@ impl Source<'_> {
     }
 
     fn statement(&self, at: SlotIx, insn: &Insn, slots: &[Slot], line: &mut Text) {
-        let to = insn.jump_target().or(insn.call_target());
-        let to = to.and_then(|distance| at.checked_add(i64::from(distance) + 1));
+        let jump = insn.jump_target();
+        let to = jump.or(insn.call_target()).and_then(|distance| at.checked_add(i64::from(distance) + 1));
         let inside = to.filter(|to| usize::try_from(to.0).is_ok_and(|to| to < self.marks.len()));
         let labelled = inside.filter(|&to| self.mark(to).start);
-        let into_insn = inside.is_some() && labelled.is_none() && insn.jump_target().is_some();
+        let into_insn = jump.is_some() && inside.is_some() && labelled.is_none();
         if into_insn || writes_frame_pointer(insn) {
             return self.words(slots, line);
         }

@@ -101,18 +101,18 @@ impl<'a> Lexer<'a> {
     }
 
     /// Passes over this sign, if it is next.
-    pub(super) fn take(&mut self, sign: &str) -> Result<bool, Fault> {
-        let found = self.peek()?.kind == Kind::Sign(pack(sign));
-        if found {
-            self.next()?;
-        }
-        Ok(found)
+    pub(super) fn take(&mut self, sign: u8) -> bool {
+        self.take_sign(sign).is_some()
     }
 
     /// Passes over this sign, which must be next.
-    pub(super) fn sign_of(&mut self, sign: &'static str, wanted: &'static str) -> Result<Span, Fault> {
+    pub(super) fn sign_of(&mut self, sign: u8, wanted: &'static str) -> Result<Span, Fault> {
+        if let Some(span) = self.take_sign(sign) {
+            return Ok(span);
+        }
+        // A comment may stand before it.
         let token = self.next()?;
-        if token.kind == Kind::Sign(pack(sign)) { Ok(token.span) } else { Self::expected(token, wanted) }
+        if token.kind == Kind::Sign(sign.into()) { Ok(token.span) } else { Self::expected(token, wanted) }
     }
 
     /// The word that must be next.
@@ -127,6 +127,13 @@ impl<'a> Lexer<'a> {
     /// The register that must be next, and the width that its name says.
     pub(super) fn register(&mut self) -> Result<(Width, Reg, Span), Fault> {
         const WANTED: &str = "a register";
+        if let Some((word, span)) = self.take_short_word() {
+            return match words::register(word) {
+                Register::Is(width, reg) => Ok((width, reg, span)),
+                Register::Missing => Err(ErrorKind::Register.at(span)),
+                Register::Not => Err(ErrorKind::Expected { wanted: WANTED }.at(span)),
+            };
+        }
         let token = self.next()?;
         let word = if token.kind == Kind::Word { self.str(token.span) } else { "" };
         match words::register(word) {
@@ -174,8 +181,8 @@ impl<'a> Lexer<'a> {
 
     /// A distance from a register, with its sign in front; 0 where there is none.
     pub(super) fn offset(&mut self, range: Range) -> Result<i64, Fault> {
-        match self.peek()?.kind {
-            Kind::Sign(sign) if sign == pack("+") || sign == pack("-") => self.number_in(range),
+        match self.next_byte() {
+            b'+' | b'-' => self.number_in(range),
             _ => Ok(0),
         }
     }
@@ -207,7 +214,7 @@ impl<'a> Lexer<'a> {
 
     /// A symbol's name: a word, or a map as the kernel names it, `map[id:5]`.
     pub(super) fn symbol_from(&mut self, word: Span) -> Result<(&'a str, Span), Fault> {
-        if self.str(word) != "map" || !self.take("[")? {
+        if self.str(word) != "map" || !self.take(b'[') {
             return Ok((self.str(word), word));
         }
         let wanted = "a map's id, such as `map[id:5]`";
@@ -215,15 +222,18 @@ impl<'a> Lexer<'a> {
         if id != "id" {
             return Err(ErrorKind::Expected { wanted }.at(at));
         }
-        self.sign_of(":", wanted)?;
+        self.sign_of(b':', wanted)?;
         self.number_of(wanted)?;
-        let end = self.sign_of("]", wanted)?;
+        let end = self.sign_of(b']', wanted)?;
         let span = word.to(end);
         Ok((self.str(span), span))
     }
 
     /// The statement's end, behind which a listing may have named the target: `<f+0x10>`.
     pub(super) fn end(&mut self) -> Result<(), Fault> {
+        if self.next_byte() == b'\n' {
+            return Ok(());
+        }
         let token = self.next()?;
         match token.kind {
             Kind::End => Ok(()),
