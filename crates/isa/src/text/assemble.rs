@@ -410,12 +410,15 @@ impl<'a> Assembly<'a> {
 
     fn built(&self, (section, references): (Building<'a>, Vec<Reference<'a>>)) -> Section<'a> {
         let Building { name, slots, labels, lines, .. } = section;
-        let mut functions: Vec<Function<'a>> = labels
-            .into_iter()
-            .filter(|(name, _)| self.global.contains(name) || self.functions.contains(name))
-            .map(|(name, (at, span))| Function { name, at, global: self.global.contains(name), span })
-            .collect();
+        let function = |(name, (at, span))| Function { name, at, global: self.global.contains(name), span };
+        let mut functions: Vec<Function<'a>> = labels.into_iter().map(function).collect();
         functions.sort_by_key(|function| (function.at, function.span.start));
+        let begins = functions.first().filter(|first| first.at == SlotIx(0)).copied();
+        functions.retain(|function| function.global || self.functions.contains(function.name));
+        // Of code that nothing declares a function, the label at its start names it.
+        if functions.first().is_none_or(|first| first.at != SlotIx(0)) {
+            functions.splice(..0, begins);
+        }
         Section { name, slots, functions, references, lines }
     }
 

@@ -23,7 +23,8 @@ pub struct Section<'a> {
     pub name: &'a str,
     /// Its code. Instructions that refer to symbols elsewhere have zeros for them, a call −1.
     pub slots: Vec<Slot>,
-    /// Its functions, by ascending slot: every label that is global, called, or declared `@function`.
+    /// Its functions, by ascending slot: every label that is global, called, or declared `@function`, and the one at the
+    /// section's start.
     pub functions: Vec<Function<'a>>,
     /// The instructions that refer to symbols outside of the section.
     pub references: Vec<Reference<'a>>,
