@@ -422,6 +422,15 @@ impl Insn {
 
     /// Its slots.
     pub fn encode(&self) -> Encoded {
+        match self.slots() {
+            (slot, None) => Encoded::one(slot),
+            (first, Some(second)) => Encoded::two(first, second),
+        }
+    }
+
+    /// Its slot, and the second one of LDDW.
+    #[inline]
+    pub(crate) fn slots(&self) -> (Slot, Option<Slot>) {
         let row = self.op.row();
         let mut slot =
             Slot { code: row.code, dst: self.dst.index(), src: self.src.index(), off: self.off, imm: self.imm };
@@ -431,10 +440,6 @@ impl Insn {
             Some(Select::Imm(value)) => slot.imm = value,
             None => {}
         }
-        if row.form.is_wide() {
-            Encoded::two(slot, Slot { imm: self.high, ..Slot::default() })
-        } else {
-            Encoded::one(slot)
-        }
+        (slot, row.form.is_wide().then(|| Slot { imm: self.high, ..Slot::default() }))
     }
 }

@@ -349,12 +349,20 @@ const fn by_code() -> [(usize, usize); 256] {
     spans
 }
 
-/// The fields of each row that carry operands.
-static OPERANDS: [Operands; Op::ALL.len()] = {
-    let mut operands = [Form::Exit.operands(); Op::ALL.len()];
+/// The fields of each row that carry operands, and those that carry operands or select it: the others are reserved.
+static OPERANDS: [(Operands, Operands); Op::ALL.len()] = {
+    let mut operands = [(Form::Exit.operands(), Form::Exit.operands()); Op::ALL.len()];
     let mut row = 0;
     while row < TABLE.len() {
-        operands[row] = TABLE[row].form.operands();
+        let open = TABLE[row].form.operands();
+        let mut used = open;
+        match TABLE[row].select {
+            Some(Select::Src(_)) => used.src = true,
+            Some(Select::Off(_)) => used.off = true,
+            Some(Select::Imm(_)) => used.imm = true,
+            None => {}
+        }
+        operands[row] = (open, used);
         row += 1;
     }
     operands
@@ -363,7 +371,12 @@ static OPERANDS: [Operands; Op::ALL.len()] = {
 impl Op {
     /// Which of its fields carry operands.
     pub(crate) fn operands(self) -> Operands {
-        OPERANDS[self as usize]
+        OPERANDS[self as usize].0
+    }
+
+    /// Which of its fields are not reserved.
+    pub(crate) fn used(self) -> Operands {
+        OPERANDS[self as usize].1
     }
 
     /// The table's row for this instruction.

@@ -7,10 +7,10 @@ use hashbrown::{HashMap, HashSet, hash_map::Entry};
 use super::{
     Dialect, Error, ErrorKind, Fault, Function, Line, Map, Options, Reference, Section, Span, Unit, call,
     lexer::{Kind, Lexer, Token, pack},
-    mnemonic,
-    pseudo_c::{self, Reading},
+    mnemonic::{self, Mnemonic},
+    pseudo_c::{self, Keyword, Reading},
     statement::{Goes, Statement},
-    words,
+    words::{self, Register},
 };
 use crate::{
     HelperId,
@@ -20,6 +20,7 @@ use crate::{
     operand::PseudoSrc,
     reg::Reg,
     slot::{Endian, Slot, SlotIx},
+    table::Op,
 };
 
 /// Assembles a text.
@@ -44,8 +45,8 @@ pub(super) struct Assembly<'a> {
     pub(super) lexer: Lexer<'a>,
     level: Option<CpuLevel>,
     pub(super) endian: Endian,
-    /// The text's dialect, and where it was seen first.
-    dialect: Option<(Dialect, Span)>,
+    /// The text's dialect, and the line where it was seen first.
+    dialect: Option<(Dialect, u32)>,
     pub(super) sections: Vec<Building<'a>>,
     /// The section that code goes to.
     pub(super) current: usize,
@@ -54,6 +55,8 @@ pub(super) struct Assembly<'a> {
     /// What is a function: declared, or called.
     pub(super) functions: HashSet<&'a str>,
     pub(super) maps: Vec<Map<'a>>,
+    /// The maps' names, and the lines where they stand.
+    pub(super) map_lines: HashMap<&'a str, u32>,
     pub(super) license: Option<Cow<'a, str>>,
     /// Whether a line of the kernel's was seen.
     kernel: bool,
@@ -65,9 +68,10 @@ pub(super) struct Assembly<'a> {
 pub(super) struct Building<'a> {
     pub(super) name: &'a str,
     pub(super) slots: Vec<Slot>,
-    labels: HashMap<&'a str, (SlotIx, Span)>,
-    /// The labels that are numbers, in order.
-    numbered: Vec<(u64, SlotIx)>,
+    /// The labels, and the lines where they stand.
+    labels: HashMap<&'a str, (SlotIx, u32)>,
+    /// The labels that are numbers: where in the text each stands, in order, and for which slot.
+    numbered: HashMap<u64, Vec<(usize, SlotIx)>>,
     fixups: Vec<Fixup<'a>>,
     lines: Vec<Line>,
     first_exit: Option<SlotIx>,
@@ -81,8 +85,6 @@ struct Fixup<'a> {
     at: SlotIx,
     insn: Insn,
     goes: Goes<'a>,
-    /// How many numbered labels stand before it.
-    numbered: usize,
     span: Span,
 }
 
@@ -92,7 +94,7 @@ impl<'a> Building<'a> {
             name,
             slots: Vec::new(),
             labels: HashMap::new(),
-            numbered: Vec::new(),
+            numbered: HashMap::new(),
             fixups: Vec::new(),
             lines: Vec::new(),
             first_exit: None,
@@ -112,6 +114,15 @@ impl<'a> Building<'a> {
 
     fn slot(&self, at: SlotIx) -> Option<&Slot> {
         self.slots.get(usize::try_from(at.0).ok()?)
+    }
+
+    /// The label that `1f` or `1b` names.
+    fn numbered_label(&self, name: &str, span: Span) -> Option<SlotIx> {
+        let (digits, direction) = name.split_at_checked(name.len().checked_sub(1)?)?;
+        let labels = self.numbered.get(&digits.parse::<u64>().ok()?)?;
+        let before = labels.partition_point(|&(at, _)| at < span.start);
+        let index = if direction == "f" { before } else { before.checked_sub(1)? };
+        labels.get(index).map(|&(_, slot)| slot)
     }
 
     /// Whether an instruction begins at the slot, or the section ends there.
@@ -145,53 +156,73 @@ impl<'a> Assembly<'a> {
             lexer: Lexer::new(text),
             level: options.level,
             endian: options.endian,
-            dialect: options.dialect.map(|dialect| (dialect, Span::default())),
+            dialect: options.dialect.map(|dialect| (dialect, 0)),
             sections: Vec::new(),
             current: 0,
             global: HashSet::new(),
             functions: HashSet::new(),
             maps: Vec::new(),
+            map_lines: HashMap::new(),
             license: None,
             kernel: false,
             errors: Vec::new(),
         }
     }
 
-    /// The line of a place.
-    pub(super) fn line_of(&self, span: Span) -> usize {
-        span.place(self.text).line
-    }
-
     /// The section that code goes to.
+    #[inline]
     pub(super) fn section(&mut self) -> &mut Building<'a> {
         if self.sections.is_empty() {
-            self.sections.push(Building::new(".text"));
+            self.enter_text();
         }
         let current = self.current.min(self.sections.len() - 1);
         &mut self.sections[current]
     }
 
-    /// One statement, with the labels before it.
+    /// Begins the section of code before any `.section`.
+    #[cold]
+    fn enter_text(&mut self) {
+        let mut section = Building::new(".text");
+        // Most lines are instructions, and few are shorter.
+        const LINE: usize = 16;
+        section.slots.reserve(self.text.len() / LINE);
+        section.lines.reserve(self.text.len() / LINE);
+        self.sections.push(section);
+    }
+
+    /// One statement, with the label before it.
     fn line(&mut self) -> Result<(), Fault> {
-        let first = self.lexer.next()?;
-        match first.kind {
-            Kind::Number(number) if self.lexer.take(b':') => self.numbered(number),
-            Kind::Word => {
-                let word = self.lexer.str(first.span);
-                if self.is_log(word) {
-                    self.lexer.skip_line();
-                    return Ok(());
-                }
-                if self.lexer.take(b':') {
-                    return self.label(word, first.span);
-                }
-                if word.starts_with('.') {
-                    return self.directive(word, first.span);
-                }
-                self.statement(first, Reading { kernel: false, lddw: false })
+        // Most lines begin so.
+        if let Some((width, dst)) = self.lexer.take_register() {
+            let span = self.lexer.last();
+            if self.lexer.take(b':') {
+                return self.label(self.lexer.str(span), span);
             }
-            _ => self.statement(first, Reading { kernel: false, lddw: false }),
+            self.settle(Dialect::PseudoC, span)?;
+            let statement = pseudo_c::assignment(&mut self.lexer, (width, dst), Reading::default())?;
+            return self.push(statement, span);
         }
+        let (statement, span) = if let Some(word) = self.lexer.take_word() {
+            let span = self.lexer.last();
+            if self.is_log(word) {
+                self.lexer.skip_line();
+                return Ok(());
+            }
+            if self.lexer.take(b':') {
+                return self.label(word, span);
+            }
+            if word.starts_with('.') {
+                return self.directive(word, span);
+            }
+            (self.worded(word, span, Reading::default())?, span)
+        } else {
+            let first = self.lexer.next()?;
+            match first.kind {
+                Kind::Number(number) if self.lexer.take(b':') => return self.numbered(number, first.span),
+                _ => (self.statement(first, Reading::default())?, first.span),
+            }
+        };
+        self.push(statement, span)
     }
 
     /// Whether the word begins a line of the verifier's log that is no instruction.
@@ -201,7 +232,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// What follows a number and a colon: a line of the kernel's, or a statement behind a numbered label.
-    fn numbered(&mut self, number: u64) -> Result<(), Fault> {
+    fn numbered(&mut self, number: u64, span: Span) -> Result<(), Fault> {
         if self.lexer.is_liveness() {
             self.kernel = true;
             self.lexer.skip_line();
@@ -221,7 +252,7 @@ impl<'a> Assembly<'a> {
         }
         let section = self.section();
         let here = section.here();
-        section.numbered.push((number, here));
+        section.numbered.entry(number).or_default().push((span.start, here));
         Ok(())
     }
 
@@ -230,7 +261,7 @@ impl<'a> Assembly<'a> {
         let (code, span) = self.opcode_byte()?;
         let first = self.lexer.next()?;
         let reading = Reading { kernel: true, lddw: code == 0x18 };
-        let (statement, span) = (self.parse(first, reading)?, span);
+        let (statement, span) = (self.statement(first, reading)?, span);
         let said = u8::try_from(code).ok();
         let real = statement.insn.op().row().code;
         if said != Some(real) {
@@ -251,8 +282,9 @@ impl<'a> Assembly<'a> {
     /// `(bf)`: two hexadecimal digits, which need not look like a number or a word.
     fn opcode_byte(&mut self) -> Result<(u64, Span), Fault> {
         const WANTED: &str = "an opcode byte of two hexadecimal digits, such as `(bf)`";
-        let open = self.lexer.sign_of(b'(', "`(`")?;
-        let digits = Span { start: open.end, end: open.end + 2 };
+        self.lexer.sign_of(b'(', "`(`")?;
+        let start = self.lexer.at();
+        let digits = Span { start, end: start + 2 };
         let code = u64::from_str_radix(self.lexer.str(digits), 16);
         let code = code.map_err(|_| ErrorKind::Expected { wanted: WANTED }.at(digits))?;
         self.lexer.skip_bytes(2);
@@ -278,80 +310,84 @@ impl<'a> Assembly<'a> {
 
     /// Defines a label here.
     fn label(&mut self, name: &'a str, span: Span) -> Result<(), Fault> {
-        let text = self.text;
+        let line = self.lexer.line();
         let section = self.section();
         let here = section.here();
         match section.labels.entry(name) {
             Entry::Vacant(vacant) => {
-                vacant.insert((here, span));
-                Ok(())
+                vacant.insert((here, line));
             }
             Entry::Occupied(first) => {
-                let first = first.get().1.place(text).line;
+                let first = first.get().1;
                 // The statement behind the label is as good as any.
                 self.errors.push(*ErrorKind::DuplicateLabel { first }.at(span));
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement that a token begins.
+    fn statement(&mut self, first: Token, reading: Reading) -> Result<Statement<'a>, Fault> {
+        match first.kind {
+            Kind::Sign(sign) if sign == pack("*") => {
+                self.settle(Dialect::PseudoC, first.span)?;
+                pseudo_c::store(&mut self.lexer, reading)
+            }
+            Kind::Word => self.worded(self.lexer.str(first.span), first.span, reading),
+            _ => Lexer::expected(first, "an instruction, a label or a directive"),
+        }
+    }
+
+    /// The statement that a word begins, which tells the dialect.
+    fn worded(&mut self, word: &'a str, span: Span, reading: Reading) -> Result<Statement<'a>, Fault> {
+        if let Some(keyword) = Keyword::of(word) {
+            self.settle(Dialect::PseudoC, span)?;
+            return keyword.statement(&mut self.lexer, reading);
+        }
+        if let Some(statement) = call::statement(&mut self.lexer, word) {
+            return statement;
+        }
+        match words::register(word) {
+            Register::Is(width, dst) => {
+                self.settle(Dialect::PseudoC, span)?;
+                return pseudo_c::assignment(&mut self.lexer, (width, dst), reading);
+            }
+            Register::Missing => return Err(ErrorKind::Register.at(span)),
+            Register::Not => {}
+        }
+        if word == "lock" {
+            let star = self.lexer.next_byte() == b'*';
+            self.settle(if star { Dialect::PseudoC } else { Dialect::Mnemonic }, span)?;
+            return if star { pseudo_c::atomic(&mut self.lexer) } else { mnemonic::locked(&mut self.lexer) };
+        }
+        let Some(mnemonic) = Mnemonic::of(word) else { return Err(self.unknown(word).at(span)) };
+        self.settle(Dialect::Mnemonic, span)?;
+        mnemonic.statement(&mut self.lexer, span)
+    }
+
+    /// The error that a word begins no statement, with one of the text's dialect that is close to it.
+    #[cold]
+    fn unknown(&self, word: &str) -> ErrorKind {
+        let pseudo_c = || words::nearest(word, pseudo_c::words());
+        let nearest = match self.dialect {
+            Some((Dialect::PseudoC, _)) => pseudo_c(),
+            Some((Dialect::Mnemonic, _)) => mnemonic::nearest(word),
+            None => pseudo_c().or_else(|| mnemonic::nearest(word)),
+        };
+        ErrorKind::UnknownInstruction { nearest }
+    }
+
+    /// Says that a statement is of a dialect, which must be that of the text.
+    #[inline]
+    fn settle(&mut self, found: Dialect, span: Span) -> Result<(), Fault> {
+        match self.dialect {
+            Some((began, _)) if began == found => Ok(()),
+            Some((began, line)) => Err(ErrorKind::Dialects { found, began, line }.at(span)),
+            None => {
+                self.dialect = Some((found, self.lexer.line()));
                 Ok(())
             }
         }
-    }
-
-    /// An instruction.
-    fn statement(&mut self, first: Token, reading: Reading) -> Result<(), Fault> {
-        let statement = self.parse(first, reading)?;
-        self.push(statement, first.span)
-    }
-
-    fn parse(&mut self, first: Token, reading: Reading) -> Result<Statement<'a>, Fault> {
-        match self.dialect_of(first)? {
-            Dialect::PseudoC => {
-                pseudo_c::statement(&mut self.lexer, first, reading).map_err(|error| match error.kind {
-                    // The first word of a text may be meant for either dialect.
-                    ErrorKind::UnknownInstruction { nearest: None } if self.dialect.is_none() => {
-                        ErrorKind::UnknownInstruction { nearest: mnemonic::nearest(self.lexer.str(first.span)) }
-                            .at(error.span)
-                    }
-                    _ => error,
-                })
-            }
-            Dialect::Mnemonic => mnemonic::statement(&mut self.lexer, first),
-        }
-    }
-
-    /// The dialect of a statement, which must be that of the text.
-    fn dialect_of(&mut self, first: Token) -> Result<Dialect, Fault> {
-        let began = self.dialect.map(|(dialect, _)| dialect);
-        let found = match first.kind {
-            Kind::Sign(sign) if sign == pack("*") => Some(Dialect::PseudoC),
-            Kind::Word => self.dialect_of_word(first),
-            _ => return Lexer::expected(first, "an instruction, a label or a directive"),
-        };
-        match (found, self.dialect) {
-            (Some(found), Some((began, span))) if found != began => {
-                let line = span.place(self.text).line;
-                Err(ErrorKind::Dialects { found, began, line }.at(first.span))
-            }
-            (Some(found), None) => {
-                self.dialect = Some((found, first.span));
-                Ok(found)
-            }
-            (found, _) => Ok(found.or(began).unwrap_or(Dialect::PseudoC)),
-        }
-    }
-
-    /// The dialect that a word belongs to; `None` for words of both and of none.
-    fn dialect_of_word(&mut self, first: Token) -> Option<Dialect> {
-        let word = self.lexer.str(first.span);
-        if word == "lock" {
-            let star = self.lexer.peek().is_ok_and(|next| next.kind == Kind::Sign(pack("*")));
-            return Some(if star { Dialect::PseudoC } else { Dialect::Mnemonic });
-        }
-        if pseudo_c::begins(word) {
-            return Some(Dialect::PseudoC);
-        }
-        if call::is_shared(word) {
-            return None;
-        }
-        mnemonic::begins(word).then_some(Dialect::Mnemonic)
     }
 
     /// Appends an instruction.
@@ -369,18 +405,18 @@ impl<'a> Assembly<'a> {
         let section = self.section();
         let at = section.here();
         section.lines.push(Line { at, line });
-        section.slots.extend_from_slice(&insn.encode());
-        if insn.form() == Form::Exit {
+        let (first, second) = insn.slots();
+        section.slots.push(first);
+        section.slots.extend(second);
+        if insn.op() == Op::Exit {
             section.first_exit.get_or_insert(at);
         }
         if goes != Goes::Nowhere || insn.jump_target().is_some() {
-            let numbered = section.numbered.len();
-            section.fixups.push(Fixup { at, insn, goes, numbered, span });
+            section.fixups.push(Fixup { at, insn, goes, span });
         }
-        match (goes, insn.form()) {
-            (Goes::Label(name, _), Form::CallLocal) | (Goes::Symbol(name, _), _) => {
-                self.functions.insert(name);
-            }
+        match goes {
+            Goes::Label(name) if insn.op() == Op::CallLocal => drop(self.functions.insert(name)),
+            Goes::Symbol(name) => drop(self.functions.insert(name)),
             _ => {}
         }
         Ok(())
@@ -410,14 +446,21 @@ impl<'a> Assembly<'a> {
 
     fn built(&self, (section, references): (Building<'a>, Vec<Reference<'a>>)) -> Section<'a> {
         let Building { name, slots, labels, lines, .. } = section;
-        let function = |(name, (at, span))| Function { name, at, global: self.global.contains(name), span };
-        let mut functions: Vec<Function<'a>> = labels.into_iter().map(function).collect();
-        functions.sort_by_key(|function| (function.at, function.span.start));
-        let begins = functions.first().filter(|first| first.at == SlotIx(0)).copied();
-        functions.retain(|function| function.global || self.functions.contains(function.name));
+        let is_function = |name: &str| self.global.contains(name) || self.functions.contains(name);
+        let function = |(&name, &(at, _)): (&&'a str, &(SlotIx, u32))| Function {
+            name,
+            at,
+            global: self.global.contains(name),
+            span: self.lexer.span_of(name),
+        };
+        let place = |function: &Function<'_>| (function.at, function.span.start);
+        let mut functions: Vec<Function<'a>> =
+            labels.iter().filter(|(name, _)| is_function(name)).map(function).collect();
+        functions.sort_by_key(place);
         // Of code that nothing declares a function, the label at its start names it.
         if functions.first().is_none_or(|first| first.at != SlotIx(0)) {
-            functions.splice(..0, begins);
+            let first = labels.iter().filter(|(_, (at, _))| *at == SlotIx(0)).map(function).min_by_key(place);
+            functions.splice(..0, first);
         }
         Section { name, slots, functions, references, lines }
     }
@@ -433,7 +476,8 @@ impl<'a> Assembly<'a> {
                         *place = *slot;
                     }
                 }
-                Ok(Place::Elsewhere(name, span)) => {
+                Ok(Place::Elsewhere(name)) => {
+                    let span = self.lexer.span_of(name);
                     let call = fixup.insn.form() == Form::CallLocal;
                     if let Some(slot) = section.slots.get_mut(usize::try_from(fixup.at.0).unwrap_or(usize::MAX))
                         && call
@@ -450,29 +494,23 @@ impl<'a> Assembly<'a> {
 
     /// What the fixup's instruction becomes.
     fn place(&self, section: &Building<'a>, fixup: &Fixup<'a>, mnemonics: bool) -> Result<Place<'a>, Fault> {
-        let Fixup { at, insn, goes, numbered, span } = *fixup;
-        let (to, span) = match goes {
+        let Fixup { at, insn, goes, span } = *fixup;
+        let (to, name) = match goes {
             Goes::Nowhere => return check_distance(section, at, insn, span),
-            Goes::Numbered { number, forward, span } => {
-                let (before, behind) = section.numbered.split_at(numbered.min(section.numbered.len()));
-                let same = |&&(other, _): &&(u64, SlotIx)| other == number;
-                let found = if forward { behind.iter().find(same) } else { before.iter().rev().find(same) };
-                (found.map(|&(_, at)| at), span)
-            }
-            Goes::Label(name, span) | Goes::Symbol(name, span) => {
+            Goes::Numbered(name) => (section.numbered_label(name, self.lexer.span_of(name)), name),
+            Goes::Label(name) | Goes::Symbol(name) => {
                 let implied = section.first_exit.filter(|_| mnemonics && name == "exit");
                 let found = section.labels.get(name).map(|&(at, _)| at).or(implied);
                 match (found, goes, insn.form()) {
-                    (None, Goes::Symbol(..), _) | (None, _, Form::CallLocal) => {
-                        return Ok(Place::Elsewhere(name, span));
-                    }
-                    _ => (found, span),
+                    (None, Goes::Symbol(_), _) | (None, _, Form::CallLocal) => return Ok(Place::Elsewhere(name)),
+                    _ => (found, name),
                 }
             }
         };
-        let to = to.ok_or(ErrorKind::UndefinedLabel.at(span))?;
+        let span = || self.lexer.span_of(name);
+        let to = to.ok_or_else(|| ErrorKind::UndefinedLabel.at(span()))?;
         let distance = i64::from(to.0) - i64::from(at.0) - 1;
-        let insn = if matches!(goes, Goes::Symbol(..)) {
+        let insn = if matches!(goes, Goes::Symbol(_)) {
             let dst = insn.dst().unwrap_or(Reg::R0);
             Insn::lddw_pseudo(dst, PseudoSrc::Func, 0, 0).unwrap_or(insn)
         } else {
@@ -482,15 +520,18 @@ impl<'a> Assembly<'a> {
             let far = insn.form() == Form::Ja && self.level.is_some_and(|level| level >= CpuLevel::V4);
             insn.with_distance(distance).or_else(|| far.then(|| Insn::gotol(distance)))
         });
-        let reach = if insn.with_distance(i32::MAX).is_some() { i64::from(i32::MAX) } else { i64::from(i16::MAX) };
-        fitted.map(Place::Slot).ok_or(ErrorKind::JumpTooFar { distance, reach }.at(span))
+        fitted.map(Place::Slot).ok_or_else(|| {
+            let far = insn.with_distance(i32::MAX).is_some();
+            let reach = if far { i64::from(i32::MAX) } else { i64::from(i16::MAX) };
+            ErrorKind::JumpTooFar { distance, reach }.at(span())
+        })
     }
 
     /// Checks that what is referred to is there.
     fn check_references(&mut self, sections: &[Building<'a>], references: &[Vec<Reference<'a>>]) {
         for reference in references.iter().flatten() {
             let Reference { name, call, span, .. } = *reference;
-            let map = !call && self.maps.iter().any(|map| map.name == name);
+            let map = !call && self.map_lines.contains_key(name);
             if map || sections.iter().any(|section| section.labels.contains_key(name)) {
                 self.functions.extend((!map).then_some(name));
                 continue;
@@ -512,7 +553,7 @@ enum Place<'a> {
     /// A place in the section: the instruction with its distance.
     Slot(Insn),
     /// A symbol that is not in the section.
-    Elsewhere(&'a str, Span),
+    Elsewhere(&'a str),
 }
 
 /// A jump by number: it may go anywhere but into an instruction.

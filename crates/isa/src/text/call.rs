@@ -3,14 +3,23 @@
 use super::{
     Fault, Span,
     lexer::{Kind, Lexer},
+    mnemonic,
     pseudo_c::jump,
     statement::{Goes, Range, Statement, low, low16},
 };
 use crate::{HelperId, insn::Insn};
 
-/// Whether a word begins a statement of both dialects.
-pub(super) fn is_shared(word: &str) -> bool {
-    matches!(word, "call" | "callx" | "exit")
+/// The words that begin a statement of both dialects; `lock` goes on differently.
+pub(super) const WORDS: [&str; 4] = ["call", "callx", "exit", "lock"];
+
+/// The statement that a word of both dialects begins.
+pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, word: &str) -> Option<Result<Statement<'a>, Fault>> {
+    Some(match word {
+        "call" => call(lexer),
+        "callx" => mnemonic::register(lexer).map(|target| Insn::callx(target).into()),
+        "exit" => Ok(Insn::exit().into()),
+        _ => return None,
+    })
 }
 
 /// A call of the helper with this number.
@@ -20,11 +29,11 @@ fn helper(id: i32) -> Insn {
 
 /// What stands behind `call`: `23`, `bpf_redirect`, `f`, `pc+5`, `kfunc 5`, `bpf_redirect#23`; in other words `helper 23`,
 /// `local f`, `runtime 5`.
-pub(super) fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
+fn call<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     let first = lexer.next()?;
     if first.kind != Kind::Word {
-        let (number, span) = lexer.number_from(first, "a helper's number or name, or a function's name")?;
-        let id = Range::WORD.check(number, span)?;
+        let number = lexer.number_from(first, "a helper's number or name, or a function's name")?;
+        let id = Range::WORD.check(number, lexer.last())?;
         return Ok(helper(low(id)).into());
     }
     let word = lexer.str(first.span);
@@ -56,7 +65,7 @@ fn named_call<'a>(lexer: &mut Lexer<'a>, word: &'a str, span: Span) -> Result<St
         return Ok(Insn::call_helper(helper).into());
     }
     match number {
-        None => Ok(Statement { insn: Insn::call_local(0), goes: Goes::Label(word, span) }),
+        None => Ok(Statement { insn: Insn::call_local(0), goes: Goes::Label(word) }),
         Some(id) => {
             let id = low(Range::WORD.check(id.into(), span)?);
             Ok(match word {

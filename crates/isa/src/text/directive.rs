@@ -108,10 +108,10 @@ impl<'a> Assembly<'a> {
     /// `.map counts, hash, 4, 8, 1024`
     fn map_directive(&mut self) -> Result<(), Fault> {
         let (_, word) = self.lexer.word_of("the map's name")?;
-        let (name, span) = self.lexer.symbol_from(word)?;
-        if let Some(first) = self.maps.iter().find(|map| map.name == name) {
-            let first = first.span;
-            return Err(ErrorKind::DuplicateLabel { first: self.line_of(first) }.at(span));
+        let name = self.lexer.symbol_from(word)?;
+        let (span, line) = (self.lexer.span_of(name), self.lexer.line());
+        if let Some(&first) = self.map_lines.get(name) {
+            return Err(ErrorKind::DuplicateLabel { first }.at(span));
         }
         self.comma()?;
         let kind = self.lexer.next()?;
@@ -130,6 +130,7 @@ impl<'a> Assembly<'a> {
         }
         let flags = if self.lexer.take(b',') { self.count()? } else { 0 };
         let [key_size, value_size, max_entries] = counts;
+        self.map_lines.insert(name, line);
         self.maps.push(Map { name, map_type, key_size, value_size, max_entries, flags, span });
         Ok(())
     }
@@ -185,8 +186,8 @@ impl<'a> Assembly<'a> {
     fn quad_directive(&mut self) -> Result<(), Fault> {
         let (endian, line) = (self.endian, self.lexer.line());
         loop {
-            let (number, span) = self.lexer.number_of("a number of 64 bits")?;
-            let word = wide_number(number, span)?;
+            let number = self.lexer.number_of("a number of 64 bits")?;
+            let word = wide_number(number, self.lexer.last())?;
             let bytes = match endian {
                 crate::Endian::Little => word.to_le_bytes(),
                 crate::Endian::Big => word.to_be_bytes(),

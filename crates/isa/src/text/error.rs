@@ -154,7 +154,7 @@ pub enum ErrorKind {
     #[error("this label is defined twice, first in line {first}")]
     DuplicateLabel {
         /// The line of the first one.
-        first: usize,
+        first: u32,
     },
     /// A jump that is too far for its instruction.
     #[error("the target is {distance} slots away; this jump reaches {reach} slots forward and {} back", .reach + 1)]
@@ -174,8 +174,8 @@ pub enum ErrorKind {
         found: Dialect,
         /// The dialect of the text.
         began: Dialect,
-        /// The line where that was seen first.
-        line: usize,
+        /// The line where that was seen first; 0 if it was asked for.
+        line: u32,
     },
     /// A line of the kernel's whose number is not that of the slot it would get.
     #[error("the line's number is {number}, but the next slot is {slot}: lines are missing")]

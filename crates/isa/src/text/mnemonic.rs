@@ -1,10 +1,10 @@
 //! Mnemonics: the spellings of ubpf and its conformance suite, of rbpf, and of GNU as (`normal`), together.
 
 use super::{
-    ErrorKind, Fault, Span, call,
-    lexer::{Kind, Lexer, Token, pack},
+    ErrorKind, Fault, Span,
+    lexer::{Kind, Lexer},
     pseudo_c,
-    statement::{Goes, Range, Statement, Target, low, low16},
+    statement::{Goes, Range, Statement, low, low16},
     words::{self, Register},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 /// What a mnemonic asks for, before its operands are read.
 #[derive(Clone, Copy, Debug)]
-enum Mnemonic {
+pub(super) enum Mnemonic {
     Alu(Width, AluOp),
     Mov(Width),
     Neg(Width),
@@ -88,7 +88,7 @@ fn jump_form(form: Form) -> Option<JmpOp> {
 }
 
 impl Mnemonic {
-    fn of(word: &str) -> Option<Mnemonic> {
+    pub(super) fn of(word: &str) -> Option<Mnemonic> {
         let (base, width) = split_width(word);
         named(base, alu_form)
             .map(|op| Mnemonic::Alu(width, op))
@@ -171,44 +171,27 @@ const KNOWN: [&str; 21] = [
     "stxw", "stxdw", "ja", "call", "exit", "be16", "lock",
 ];
 
-/// Whether a word begins a statement of this dialect and none of the other.
-pub(super) fn begins(word: &str) -> bool {
-    Mnemonic::of(word).is_some()
-}
-
 /// The word of this dialect that is closest to `word`.
 pub(super) fn nearest(word: &str) -> Option<&'static str> {
     let named = |form| alu_form(form).map(drop).or(jump_form(form).map(drop));
     words::nearest(word, KNOWN.into_iter().chain(row_names(named).map(|(name, ())| name)))
 }
 
-/// The statement whose first word is `first`.
-pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token) -> Result<Statement<'a>, Fault> {
-    let word = lexer.str(first.span);
-    match word {
-        "exit" => return Ok(Insn::exit().into()),
-        "call" => return call::call(lexer),
-        "callx" => return Ok(Insn::callx(register(lexer)?).into()),
-        "lock" => return locked(lexer),
-        _ => {}
+impl Mnemonic {
+    /// The statement that it begins.
+    pub(super) fn statement<'a>(self, lexer: &mut Lexer<'a>, word: Span) -> Result<Statement<'a>, Fault> {
+        self.operands(lexer).map_err(|error| match error.kind {
+            // What cannot be is the word's fault, not that of an operand.
+            kind @ ErrorKind::Insn(_) => kind.at(word),
+            _ => error,
+        })
     }
-    let Some(mnemonic) = Mnemonic::of(word) else {
-        let nearest = nearest(word);
-        return Err(ErrorKind::UnknownInstruction { nearest }.at(first.span));
-    };
-    mnemonic.operands(lexer).map_err(|error| match error.kind {
-        // What cannot be is the word's fault, not that of an operand.
-        kind @ ErrorKind::Insn(_) => kind.at(first.span),
-        _ => error,
-    })
 }
 
 /// `r1`, `%r1`, `fp`
-fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Fault> {
+pub(super) fn register(lexer: &mut Lexer<'_>) -> Result<Reg, Fault> {
     lexer.take(b'%');
-    let next = lexer.peek()?;
-    if next.kind == Kind::Word && lexer.str(next.span) == "fp" {
-        lexer.next()?;
+    if lexer.next_byte() == b'f' && lexer.take_exactly(b"fp") {
         return Ok(Reg::FP);
     }
     lexer.register_at(Width::W64)
@@ -220,14 +203,9 @@ fn comma(lexer: &mut Lexer<'_>) -> Result<(), Fault> {
 
 /// A register, or a number in the range.
 fn source(lexer: &mut Lexer<'_>, range: Range) -> Result<Src, Fault> {
-    let next = lexer.peek()?;
-    match next.kind {
-        Kind::Word => register(lexer).map(Src::Reg),
-        Kind::Sign(sign) if sign == pack("%") => register(lexer).map(Src::Reg),
-        _ => {
-            let (number, span) = lexer.number_of("a register or a number")?;
-            Ok(Src::Imm(low(range.check(number, span)?)))
-        }
+    match lexer.next_is_word() || lexer.next_byte() == b'%' {
+        true => register(lexer).map(Src::Reg),
+        false => lexer.number_in_or(range, "a register or a number").map(low).map(Src::Imm),
     }
 }
 
@@ -318,7 +296,7 @@ fn sign_extension<'a>(lexer: &mut Lexer<'a>, width: Width, from: Option<Size>) -
         None => {
             comma(lexer)?;
             let wanted = "how many bits are extended: 8, 16 or 32";
-            let (bits, span) = lexer.number_of(wanted)?;
+            let (bits, span) = (lexer.number_of(wanted)?, lexer.last());
             let size = u64::try_from(bits / 8).ok().filter(|_| bits % 8 == 0).and_then(Size::from_bytes);
             size.ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?
         }
@@ -338,7 +316,7 @@ fn swap<'a>(
         None => {
             comma(lexer)?;
             let wanted = "how many bits are swapped: 16, 32 or 64";
-            let (number, span) = lexer.number_of(wanted)?;
+            let (number, span) = (lexer.number_of(wanted)?, lexer.last());
             let bits = u32::try_from(number).ok().and_then(SwapBits::from_bits);
             bits.ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?
         }
@@ -352,27 +330,26 @@ fn lddw<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     comma(lexer)?;
     let first = lexer.next()?;
     if first.kind == Kind::Word && words::register(lexer.str(first.span)) == Register::Not {
-        let (name, span) = lexer.symbol_from(first.span)?;
-        return Ok(Statement { insn: Insn::lddw(dst, 0), goes: Goes::Symbol(name, span) });
+        let name = lexer.symbol_from(first.span)?;
+        return Ok(Statement { insn: Insn::lddw(dst, 0), goes: Goes::Symbol(name) });
     }
-    let (number, span) = lexer.number_from(first, "a number, or a symbol")?;
-    Ok(Insn::lddw(dst, pseudo_c::wide_number(number, span)?).into())
+    let number = lexer.number_from(first, "a number, or a symbol")?;
+    Ok(Insn::lddw(dst, pseudo_c::wide_number(number, lexer.last())?).into())
 }
 
 /// A target, whose sign may be left out.
 fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Fault> {
-    let next = lexer.peek()?;
-    if !matches!(next.kind, Kind::Number(_)) {
-        return pseudo_c::jump(lexer, insn, reach);
-    }
-    match lexer.clone().target() {
-        Ok(Target::Label(_)) => pseudo_c::jump(lexer, insn, reach),
-        _ => Ok(insn.with_distance(low(lexer.number_in(reach)?)).unwrap_or(insn).into()),
+    match lexer.take_number() {
+        Some(distance) => {
+            let distance = low(reach.check(distance.into(), lexer.last())?);
+            Ok(insn.with_distance(distance).unwrap_or(insn).into())
+        }
+        None => pseudo_c::jump(lexer, insn, reach),
     }
 }
 
 /// `add [r1+8], r2`, `fetch add32 [r1+8], r2`, behind `lock`.
-fn locked<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
+pub(super) fn locked<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     const WANTED: &str = "an atomic operation: `add`, `or`, `and`, `xor`, `xchg` or `cmpxchg`, with `32` for a word";
     let (mut word, mut span) = lexer.word_of(WANTED)?;
     let mut fetch = word == "fetch";

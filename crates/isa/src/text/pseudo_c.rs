@@ -27,82 +27,108 @@ impl Reading {
     }
 }
 
-/// The words that begin a statement, but registers and `lock`.
-pub(super) const WORDS: [&str; 10] =
-    ["if", "goto", "gotol", "gotox", "may_goto", "call", "callx", "exit", "store_release", "ld_pseudo"];
-
-/// Whether a word begins a statement of this dialect and none of the other.
-pub(super) fn begins(word: &str) -> bool {
-    words::register(word) != Register::Not || WORDS.contains(&word) && !call::is_shared(word)
+/// A word that begins a statement of this dialect and none of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keyword {
+    If,
+    Goto,
+    Gotol,
+    Gotox,
+    MayGoto,
+    StoreRelease,
+    LdPseudo,
 }
 
-/// The statement whose first token is `first`.
-pub(super) fn statement<'a>(lexer: &mut Lexer<'a>, first: Token, reading: Reading) -> Result<Statement<'a>, Fault> {
-    if first.kind == Kind::Sign(pack("*")) {
-        return store(lexer, reading);
+const KEYWORDS: [(&str, Keyword); 7] = [
+    ("if", Keyword::If),
+    ("goto", Keyword::Goto),
+    ("gotol", Keyword::Gotol),
+    ("gotox", Keyword::Gotox),
+    ("may_goto", Keyword::MayGoto),
+    ("store_release", Keyword::StoreRelease),
+    ("ld_pseudo", Keyword::LdPseudo),
+];
+
+/// All words that begin statements of this dialect.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().map(|&(word, _)| word).chain(call::WORDS)
+}
+
+impl Keyword {
+    pub(super) fn of(word: &str) -> Option<Keyword> {
+        KEYWORDS.iter().find(|(known, _)| *known == word).map(|&(_, keyword)| keyword)
     }
-    let word = lexer.str(first.span);
-    match words::register(word) {
-        Register::Is(width, dst) => return assignment(lexer, (width, dst), reading),
-        Register::Missing => return Err(ErrorKind::Register.at(first.span)),
-        Register::Not => {}
-    }
-    match word {
-        "if" => jump_if(lexer, reading),
-        "goto" => jump(lexer, Insn::ja(0), Range::OFFSET),
-        "gotol" => jump(lexer, Insn::gotol(0), Range::FAR),
-        "may_goto" => jump(lexer, Insn::may_goto(0), Range::OFFSET),
-        "gotox" => Ok(Insn::gotox(lexer.register_at(Width::W64)?).into()),
-        "callx" => Ok(Insn::callx(lexer.register_at(Width::W64)?).into()),
-        "call" => call::call(lexer),
-        "exit" => Ok(Insn::exit().into()),
-        "lock" => atomic(lexer),
-        "store_release" => store_release(lexer),
-        "ld_pseudo" => ld_pseudo(lexer),
-        _ => {
-            let nearest = words::nearest(word, WORDS.into_iter().chain(["lock"]));
-            Err(ErrorKind::UnknownInstruction { nearest }.at(first.span))
+
+    /// The statement that it begins.
+    pub(super) fn statement<'a>(self, lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
+        match self {
+            Keyword::If => jump_if(lexer, reading),
+            Keyword::Goto => jump(lexer, Insn::ja(0), Range::OFFSET),
+            Keyword::Gotol => jump(lexer, Insn::gotol(0), Range::FAR),
+            Keyword::MayGoto => jump(lexer, Insn::may_goto(0), Range::OFFSET),
+            Keyword::Gotox => Ok(Insn::gotox(lexer.register_at(Width::W64)?).into()),
+            Keyword::StoreRelease => store_release(lexer),
+            Keyword::LdPseudo => ld_pseudo(lexer),
         }
     }
 }
 
-/// `r1 = …`, `r1 += …`
-fn assignment<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg), reading: Reading) -> Result<Statement<'a>, Fault> {
+/// `r1 = …`, `r1 += …`, behind the register.
+pub(super) fn assignment<'a>(
+    lexer: &mut Lexer<'a>,
+    (width, dst): (Width, Reg),
+    reading: Reading,
+) -> Result<Statement<'a>, Fault> {
     const ASSIGN: u32 = pack("=");
-    let operator = lexer.next()?;
-    match operator.kind {
-        Kind::Sign(ASSIGN) => value(lexer, (width, dst), reading),
-        Kind::Sign(sign) if let Some(op) = words::alu(sign) => {
-            let operand = source(lexer, width, reading.immediate(width))?;
-            Ok(Insn::alu(width, op, dst, operand).into())
-        }
-        _ => Lexer::expected(operator, "an operator such as `=` or `+=`"),
+    let operator = lexer.operator()?;
+    if operator == ASSIGN {
+        return value(lexer, (width, dst), reading);
     }
+    let Some(op) = words::alu(operator) else {
+        return Err(ErrorKind::Expected { wanted: "an operator such as `=` or `+=`" }.at(lexer.last()));
+    };
+    let operand = source(lexer, width, reading.immediate(width))?;
+    Ok(Insn::alu(width, op, dst, operand).into())
 }
 
 /// A register of this width, or a number.
 fn source(lexer: &mut Lexer<'_>, width: Width, range: Range) -> Result<Src, Fault> {
     match lexer.next_is_word() {
         true => lexer.register_at(width).map(Src::Reg),
-        false => {
-            let (number, span) = lexer.number_of("a register or a number")?;
-            Ok(Src::Imm(low(range.check(number, span)?)))
-        }
+        false => lexer.number_in_or(range, "a register or a number").map(low).map(Src::Imm),
     }
 }
 
 /// What stands behind `r1 =`.
 fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Result<Statement<'a>, Fault> {
+    if lexer.take_exactly(b" *(") {
+        return load(lexer, dst);
+    }
+    if let Some((width, src)) = lexer.take_register() {
+        return match width == dst.0 {
+            true => Ok(Insn::mov(width, dst.1, src).into()),
+            false => Err(ErrorKind::RegisterWidth { wanted: dst.0 }.at(lexer.last())),
+        };
+    }
+    if let Some(number) = lexer.take_number() {
+        return number_value(lexer, dst, number.into(), reading);
+    }
     let first = lexer.next()?;
     match first.kind {
         Kind::Word => word_value(lexer, dst, first, reading),
-        Kind::Sign(sign) if sign == pack("*") => load(lexer, dst),
+        Kind::Sign(sign) if sign == pack("*") => {
+            lexer.sign_of(b'(', "`(`")?;
+            load(lexer, dst)
+        }
         Kind::Sign(sign) if sign == pack("(") => sign_extension(lexer, dst),
         Kind::Sign(sign) if sign == pack("-") && lexer.next_is_word() => {
             same_register(lexer, dst)?;
             Ok(Insn::neg(dst.0, dst.1).into())
         }
-        _ => number_value(lexer, dst, first, reading),
+        _ => {
+            let number = lexer.number_from(first, "a value: a register, a number, a load or a call")?;
+            number_value(lexer, dst, number, reading)
+        }
     }
 }
 
@@ -110,10 +136,10 @@ fn value<'a>(lexer: &mut Lexer<'a>, dst: (Width, Reg), reading: Reading) -> Resu
 fn number_value<'a>(
     lexer: &mut Lexer<'a>,
     (width, dst): (Width, Reg),
-    first: Token,
+    number: i128,
     reading: Reading,
 ) -> Result<Statement<'a>, Fault> {
-    let (number, span) = lexer.number_from(first, "a value: a register, a number, a load or a call")?;
+    let span = lexer.last();
     let wide = lexer.next_is_word() && lexer.peek().map(|next| lexer.str(next.span) == "ll")?;
     if wide {
         lexer.next()?;
@@ -137,8 +163,7 @@ pub(super) fn wide_number(number: i128, span: Span) -> Result<u64, Fault> {
 
 /// The register that is changed in place, once more.
 fn same_register(lexer: &mut Lexer<'_>, dst: (Width, Reg)) -> Result<(), Fault> {
-    let (width, reg, span) = lexer.register()?;
-    if (width, reg) == dst { Ok(()) } else { Err(ErrorKind::OtherRegister.at(span)) }
+    if lexer.register()? == dst { Ok(()) } else { Err(ErrorKind::OtherRegister.at(lexer.last())) }
 }
 
 /// `r1 = r2`, `r1 = be16 r1`, `r1 = load_acquire(…)`, `r1 = SYMBOL ll`
@@ -188,9 +213,9 @@ fn symbol_value<'a>(
     word: Span,
     reading: Reading,
 ) -> Result<Statement<'a>, Fault> {
-    let (name, span) = lexer.symbol_from(word)?;
+    let name = lexer.symbol_from(word)?;
     if width == Width::W32 {
-        return Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span));
+        return Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(word));
     }
     if !reading.kernel {
         let wanted = "`ll`: the address of a symbol has 64 bits";
@@ -199,20 +224,28 @@ fn symbol_value<'a>(
             return Err(ErrorKind::Expected { wanted }.at(at));
         }
     }
-    Ok(Statement { insn: Insn::lddw(dst, 0), goes: Goes::Symbol(name, span) })
+    Ok(Statement { insn: Insn::lddw(dst, 0), goes: Goes::Symbol(name) })
 }
 
-/// `(u32 *)`, behind its first bracket.
+/// `u32`
+fn memory_type(lexer: &mut Lexer<'_>, wanted: &'static str) -> Result<Memory, Fault> {
+    if let Some(memory) = lexer.take_memory() {
+        return Ok(memory);
+    }
+    let (word, span) = lexer.word_of(wanted)?;
+    let memory = if word.len() > 3 { None } else { Memory::of(pack(word)) };
+    memory.ok_or_else(|| ErrorKind::Expected { wanted }.at(span))
+}
+
+/// `u32 *)(`, `u32 *)skb`: the type, and where it stands.
 fn pointer_type(lexer: &mut Lexer<'_>) -> Result<(Memory, Span), Fault> {
     let wanted = "a type of memory: `u8`, `u16`, `u32`, `u64`, `s8`, `s16` or `s32`";
-    let (word, span) = match lexer.take_short_word() {
-        Some(found) => found,
-        None => lexer.word_of(wanted)?,
-    };
-    let memory = Memory::of(word).ok_or_else(|| ErrorKind::Expected { wanted }.at(span))?;
-    lexer.sign_of(b'*', "`*)`")?;
-    lexer.sign_of(b')', "`)`")?;
-    Ok((memory, span))
+    let found = (memory_type(lexer, wanted)?, lexer.last());
+    if !lexer.take_exactly(b" *)") {
+        lexer.sign_of(b'*', "`*)`")?;
+        lexer.sign_of(b')', "`)`")?;
+    }
+    Ok(found)
 }
 
 /// The size of an unsigned type of memory.
@@ -224,6 +257,7 @@ fn unsigned((memory, span): (Memory, Span)) -> Result<Size, Fault> {
 }
 
 /// `r2 + 4)`, behind its first bracket.
+#[inline]
 fn address(lexer: &mut Lexer<'_>) -> Result<(Reg, i16), Fault> {
     let base = lexer.register_at(Width::W64)?;
     let off = lexer.offset(Range::OFFSET)?;
@@ -241,6 +275,7 @@ fn pointer(lexer: &mut Lexer<'_>) -> Result<(Size, Reg, i16), Fault> {
 }
 
 /// Checks the width at which a register is seen that memory of this size goes to or comes from: narrow values fit both.
+#[inline]
 fn fits(seen: Width, size: Size, span: Span) -> Result<(), Fault> {
     match (seen, size) {
         (Width::W32, Size::DW) => Err(ErrorKind::RegisterWidth { wanted: Width::W64 }.at(span)),
@@ -248,16 +283,17 @@ fn fits(seen: Width, size: Size, span: Span) -> Result<(), Fault> {
     }
 }
 
-/// `*(u32 *)(r2 + 4)`, `*(u8 *)skb[4]`, behind the star.
+/// `*(u32 *)(r2 + 4)`, `*(u8 *)skb[4]`, behind its first bracket.
 fn load<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
-    lexer.sign_of(b'(', "`(`")?;
     let (memory, span) = pointer_type(lexer)?;
-    let next = lexer.next()?;
-    if next.kind == Kind::Word && lexer.str(next.span) == "skb" {
-        return packet_load(lexer, dst, memory.size(), span);
-    }
-    if next.kind != Kind::Sign(pack("(")) {
-        return Lexer::expected(next, "`(`, or `skb[`");
+    if !lexer.take(b'(') {
+        let next = lexer.next()?;
+        if next.kind == Kind::Word && lexer.str(next.span) == "skb" {
+            return packet_load(lexer, dst, memory.size(), span);
+        }
+        if next.kind != Kind::Sign(pack("(")) {
+            return Lexer::expected(next, "`(`, or `skb[`");
+        }
     }
     let (base, off) = address(lexer)?;
     match memory {
@@ -292,8 +328,8 @@ fn packet_load<'a>(lexer: &mut Lexer<'a>, dst: Reg, size: Size, span: Span) -> R
 /// `(s8)r2`, behind its first bracket.
 fn sign_extension<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
     let wanted = "`s8`, `s16` or `s32`";
-    let (word, span) = lexer.word_of(wanted)?;
-    let Some(Memory::Signed(from)) = Memory::of(word) else { return Err(ErrorKind::Expected { wanted }.at(span)) };
+    let (memory, span) = (memory_type(lexer, wanted)?, lexer.last());
+    let Memory::Signed(from) = memory else { return Err(ErrorKind::Expected { wanted }.at(span)) };
     lexer.sign_of(b')', "`)`")?;
     let src = lexer.register_at(width)?;
     Insn::movsx(width, from.size(), dst, src).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(span))
@@ -314,7 +350,8 @@ fn addr_space_cast<'a>(lexer: &mut Lexer<'a>, dst: Reg) -> Result<Statement<'a>,
 
 /// `((u8 *)(r2 + 4))`
 fn load_acquire<'a>(lexer: &mut Lexer<'a>, (width, dst): (Width, Reg)) -> Result<Statement<'a>, Fault> {
-    let open = lexer.sign_of(b'(', "`(`")?;
+    let open = lexer.last();
+    lexer.sign_of(b'(', "`(`")?;
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of(b')', "`)`")?;
     fits(width, size, open)?;
@@ -326,8 +363,8 @@ fn store_release<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     lexer.sign_of(b'(', "`(`")?;
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of(b',', "`,`")?;
-    let (width, src, span) = lexer.register()?;
-    fits(width, size, span)?;
+    let (width, src) = lexer.register()?;
+    fits(width, size, lexer.last())?;
     lexer.sign_of(b')', "`)`")?;
     Ok(Insn::store_release(size, base, off, src).into())
 }
@@ -350,16 +387,16 @@ fn atomic_call<'a>(
     lexer.sign_of(b',', "`,`")?;
     fits(width, size, word)?;
     let result = if call.op == AtomicOp::CmpXchg {
-        let (_, compared, span) = lexer.register()?;
+        let (_, compared) = lexer.register()?;
         if compared != Reg::R0 {
-            return Err(ErrorKind::Expected { wanted: "`r0`: the exchange compares with it" }.at(span));
+            return Err(ErrorKind::Expected { wanted: "`r0`: the exchange compares with it" }.at(lexer.last()));
         }
         lexer.sign_of(b',', "`,`")?;
         Some(Reg::R0)
     } else {
         None
     };
-    let (seen, src, span) = lexer.register()?;
+    let ((seen, src), span) = (lexer.register()?, lexer.last());
     fits(seen, size, span)?;
     lexer.sign_of(b')', "`)`")?;
     if dst != result.unwrap_or(src) {
@@ -371,47 +408,44 @@ fn atomic_call<'a>(
 }
 
 /// `*(u64 *)(r1 + 4) += r2`, behind `lock`.
-fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
-    let star = lexer.sign_of(b'*', "`*(u32 *)` or `*(u64 *)`")?;
+pub(super) fn atomic<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
+    lexer.sign_of(b'*', "`*(u32 *)` or `*(u64 *)`")?;
+    let star = lexer.last();
     let (size, base, off) = pointer(lexer)?;
-    let operator = lexer.next()?;
-    let op = match operator.kind {
-        Kind::Sign(sign) => words::atomic_operator(sign),
-        _ => None,
+    let Some(op) = words::atomic_operator(lexer.operator()?) else {
+        return Err(ErrorKind::Expected { wanted: "`+=`, `|=`, `&=` or `^=`" }.at(lexer.last()));
     };
-    let Some(op) = op else { return Lexer::expected(operator, "`+=`, `|=`, `&=` or `^=`") };
-    let (seen, src, span) = lexer.register()?;
-    fits(seen, size, span)?;
+    let (seen, src) = lexer.register()?;
+    fits(seen, size, lexer.last())?;
     Insn::atomic(op, false, size, base, off, src).map(Statement::from).map_err(|error| ErrorKind::Insn(error).at(star))
 }
 
 /// `(u32 *)(r1 + 4) = r2`, behind the star.
-fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
+pub(super) fn store<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
     let (size, base, off) = pointer(lexer)?;
     lexer.sign_of(b'=', "`=`")?;
     if lexer.next_is_word() {
-        let (seen, src, span) = lexer.register()?;
-        fits(seen, size, span)?;
+        let (seen, src) = lexer.register()?;
+        fits(seen, size, lexer.last())?;
         return Ok(Insn::store(size, base, off, src).into());
     }
     let width = if size == Size::DW { Width::W64 } else { Width::W32 };
-    let (number, span) = lexer.number_of("a register or a number")?;
-    Ok(Insn::store(size, base, off, low(reading.immediate(width).check(number, span)?)).into())
+    let number = lexer.number_in_or(reading.immediate(width), "a register or a number")?;
+    Ok(Insn::store(size, base, off, low(number)).into())
 }
 
 /// `r1 == 5 goto L`, behind `if`.
 fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>, Fault> {
-    let (width, dst, _) = lexer.register()?;
-    let operator = lexer.next()?;
-    let condition = match operator.kind {
-        Kind::Sign(sign) => words::condition(sign),
-        _ => None,
+    let (width, dst) = lexer.register()?;
+    let Some(condition) = words::condition(lexer.operator()?) else {
+        return Err(ErrorKind::Expected { wanted: "a comparison such as `==` or `s<`" }.at(lexer.last()));
     };
-    let Some(condition) = condition else { return Lexer::expected(operator, "a comparison such as `==` or `s<`") };
     let operand = source(lexer, width, reading.immediate(width))?;
-    let (word, span) = lexer.word_of("`goto`")?;
-    if word != "goto" {
-        return Err(ErrorKind::Expected { wanted: "`goto`" }.at(span));
+    if !lexer.take_exactly(b" goto ") {
+        let (word, span) = lexer.word_of("`goto`")?;
+        if word != "goto" {
+            return Err(ErrorKind::Expected { wanted: "`goto`" }.at(span));
+        }
     }
     jump(lexer, Insn::jump_if(width, condition, dst, operand, 0), Range::OFFSET)
 }
@@ -420,8 +454,8 @@ fn jump_if<'a>(lexer: &mut Lexer<'a>, reading: Reading) -> Result<Statement<'a>,
 pub(super) fn jump<'a>(lexer: &mut Lexer<'a>, insn: Insn, reach: Range) -> Result<Statement<'a>, Fault> {
     match lexer.target()? {
         Target::Label(goes) => Ok(Statement { insn, goes }),
-        Target::Distance(distance, span) => {
-            let distance = low(reach.check(distance.into(), span)?);
+        Target::Distance(distance) => {
+            let distance = low(reach.check(distance.into(), lexer.last())?);
             Ok(insn.with_distance(distance).unwrap_or(insn).into())
         }
     }
@@ -439,11 +473,10 @@ fn ld_pseudo<'a>(lexer: &mut Lexer<'a>) -> Result<Statement<'a>, Fault> {
     ];
     let dst = lexer.register_at(Width::W64)?;
     lexer.sign_of(b',', "`,`")?;
-    let (kind, at) = lexer.number_of("the number of a pseudo source")?;
-    let index = Range::new("the pseudo source", 1, 6).check(kind, at)?;
+    let index = lexer.number_in_or(Range::new("the pseudo source", 1, 6), "the number of a pseudo source")?;
     let kind = usize::try_from(index - 1).ok().and_then(|index| KINDS.get(index)).copied().unwrap_or(PseudoSrc::MapFd);
     lexer.sign_of(b',', "`,`")?;
-    let (number, span) = lexer.number_of("the value")?;
+    let (number, span) = (lexer.number_of("the value")?, lexer.last());
     let bits = wide_number(number, span)?;
     let [a, b, c, d, e, f, g, h] = bits.to_le_bytes();
     let (low, high) = (i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h]));

@@ -10,7 +10,7 @@ use crate::{
     insn::Insn,
     level::Class,
     operand::{PseudoSrc, Width},
-    print::Text,
+    print::{Text, piece},
     reg::Reg,
     slot::{Endian, Slot, SlotIx},
 };
@@ -55,6 +55,9 @@ pub fn source(slots: &[Slot], endian: Endian) -> Source<'_> {
     Source { slots, endian, marks }
 }
 
+/// What is written at once.
+type Lines = Text<4096>;
+
 /// What is known of a slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
@@ -93,37 +96,38 @@ impl Source<'_> {
     ///
     /// Those of `out`.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
-        let mut line = Text::new();
+        let mut lines = Lines::new();
         let mut insns = disasm::insns(self.slots);
         while let Some((at, slots, decoded)) = insns.step() {
-            line.clear();
-            self.labels(at, &mut line);
+            self.labels(at, &mut lines);
             match decoded {
-                Ok(insn) => self.statement(at, &insn, slots, &mut line),
-                Err(_) => self.words(slots, &mut line),
+                Ok(insn) => self.statement(at, &insn, slots, &mut lines),
+                Err(_) => self.words(slots, &mut lines),
             }
-            out.write_str(line.as_str())?;
+            if lines.is_full() {
+                out.write_str(lines.as_str())?;
+                lines.clear();
+            }
         }
-        line.clear();
-        self.labels(SlotIx(u32::try_from(self.slots.len()).unwrap_or(u32::MAX)), &mut line);
-        out.write_str(line.as_str())
+        self.labels(SlotIx(u32::try_from(self.slots.len()).unwrap_or(u32::MAX)), &mut lines);
+        out.write_str(lines.as_str())
     }
 
     fn mark(&self, at: SlotIx) -> Mark {
         usize::try_from(at.0).ok().and_then(|at| self.marks.get(at)).copied().unwrap_or_default()
     }
 
-    fn labels(&self, at: SlotIx, line: &mut Text) {
+    fn labels(&self, at: SlotIx, line: &mut Lines) {
         let mark = self.mark(at);
         if mark.call {
-            line.str("f").decimal(at.0).str(":\n");
+            line.put(piece!("f")).decimal(at.0).put(piece!(":\n"));
         }
         if mark.jump {
-            line.str("L").decimal(at.0).str(":\n");
+            line.put(piece!("L")).decimal(at.0).put(piece!(":\n"));
         }
     }
 
-    fn statement(&self, at: SlotIx, insn: &Insn, slots: &[Slot], line: &mut Text) {
+    fn statement(&self, at: SlotIx, insn: &Insn, slots: &[Slot], line: &mut Lines) {
         let jump = insn.jump_target();
         let to = jump.or(insn.call_target()).and_then(|distance| at.checked_add(i64::from(distance) + 1));
         let inside = to.filter(|to| usize::try_from(to.0).is_ok_and(|to| to < self.marks.len()));
@@ -132,34 +136,34 @@ impl Source<'_> {
         if into_insn || writes_frame_pointer(insn) {
             return self.words(slots, line);
         }
-        line.str("    ");
+        line.put(piece!("    "));
         match (insn.form(), labelled) {
-            (Form::CallLocal, Some(to)) => line.str("call f").decimal(to.0),
-            (Form::CallLocal, None) => line.str("call pc").distance(insn.imm()),
+            (Form::CallLocal, Some(to)) => line.put(piece!("call f")).decimal(to.0),
+            (Form::CallLocal, None) => line.put(piece!("call pc")).distance(insn.imm()),
             (Form::CallKfunc, _) => {
-                line.str("call kfunc ").hex(insn.imm().into());
+                line.put(piece!("call kfunc ")).hex(insn.imm().into());
                 match insn.off() {
                     0 => line,
-                    index => line.str(", ").hex(index.into()),
+                    index => line.put(piece!(", ")).hex(index.into()),
                 }
             }
             (Form::LddwPseudo(PseudoSrc::Func), Some(to)) => {
-                line.reg(Width::W64, insn.dst().unwrap_or(Reg::R0)).str(" = f").decimal(to.0).str(" ll")
+                line.reg(Width::W64, insn.dst().unwrap_or(Reg::R0)).put(piece!(" = f")).decimal(to.0).put(piece!(" ll"))
             }
-            (_, Some(to)) => line.insn_until_target(insn).str("L").decimal(to.0),
+            (_, Some(to)) => line.insn_until_target(insn).put(piece!("L")).decimal(to.0),
             (_, None) => line.insn(insn),
         }
-        .str("\n");
+        .put(piece!("\n"));
     }
 
-    fn words(&self, slots: &[Slot], line: &mut Text) {
+    fn words(&self, slots: &[Slot], line: &mut Lines) {
         for slot in slots {
             let bytes = slot.to_bytes(self.endian);
             let word = match self.endian {
                 Endian::Little => u64::from_le_bytes(bytes),
                 Endian::Big => u64::from_be_bytes(bytes),
             };
-            line.str("    .quad ").unsigned_hex(word).str("\n");
+            line.put(piece!("    .quad ")).unsigned_hex(word).put(piece!("\n"));
         }
     }
 }

@@ -21,11 +21,11 @@ pub(super) enum Goes<'a> {
     /// Nothing.
     Nowhere,
     /// A label: the target of a jump or a call.
-    Label(&'a str, Span),
+    Label(&'a str),
     /// The next label of this number, or the last one: `1f`, `1b`.
-    Numbered { number: u64, forward: bool, span: Span },
+    Numbered(&'a str),
     /// A symbol whose address is loaded.
-    Symbol(&'a str, Span),
+    Symbol(&'a str),
 }
 
 impl From<Insn> for Statement<'_> {
@@ -38,7 +38,7 @@ impl From<Insn> for Statement<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target<'a> {
     /// So many slots from the next instruction.
-    Distance(i64, Span),
+    Distance(i64),
     /// A label.
     Label(Goes<'a>),
 }
@@ -74,9 +74,14 @@ impl Range {
         Range { field, min, max }
     }
 
+    #[inline]
+    fn holds(self, value: i64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+
     pub(super) fn check(self, value: i128, span: Span) -> Result<i64, Fault> {
         let Range { field, min, max } = self;
-        let fitting = i64::try_from(value).ok().filter(|value| (min..=max).contains(value));
+        let fitting = i64::try_from(value).ok().filter(|&value| self.holds(value));
         fitting.ok_or_else(|| ErrorKind::OutOfRange { value, field, min, max }.at(span))
     }
 }
@@ -100,23 +105,41 @@ impl<'a> Lexer<'a> {
         Err(ErrorKind::Expected { wanted }.at(token.span))
     }
 
-    /// Passes over this sign, if it is next.
-    pub(super) fn take(&mut self, sign: u8) -> bool {
-        self.take_sign(sign).is_some()
+    /// Passes over this sign, which must be next.
+    #[inline]
+    pub(super) fn sign_of(&mut self, sign: u8, wanted: &'static str) -> Result<(), Fault> {
+        if self.take(sign) { Ok(()) } else { self.sign_behind_comments(sign, wanted) }
     }
 
-    /// Passes over this sign, which must be next.
-    pub(super) fn sign_of(&mut self, sign: u8, wanted: &'static str) -> Result<Span, Fault> {
-        if let Some(span) = self.take_sign(sign) {
-            return Ok(span);
-        }
-        // A comment may stand before it.
+    #[cold]
+    fn sign_behind_comments(&mut self, sign: u8, wanted: &'static str) -> Result<(), Fault> {
         let token = self.next()?;
-        if token.kind == Kind::Sign(sign.into()) { Ok(token.span) } else { Self::expected(token, wanted) }
+        if token.kind == Kind::Sign(sign.into()) { Ok(()) } else { Self::expected(token, wanted) }
+    }
+
+    /// The operator that must be next, packed; 0 if there is none.
+    #[inline]
+    pub(super) fn operator(&mut self) -> Result<u32, Fault> {
+        match self.take_operator() {
+            Some(operator) => Ok(operator),
+            None => self.operator_behind_comments(),
+        }
+    }
+
+    #[cold]
+    fn operator_behind_comments(&mut self) -> Result<u32, Fault> {
+        match self.next()?.kind {
+            Kind::Sign(sign) => Ok(sign),
+            _ => Ok(0),
+        }
     }
 
     /// The word that must be next.
+    #[inline]
     pub(super) fn word_of(&mut self, wanted: &'static str) -> Result<(&'a str, Span), Fault> {
+        if let Some(word) = self.take_word() {
+            return Ok((word, self.last()));
+        }
         let token = self.next()?;
         match token.kind {
             Kind::Word => Ok((self.str(token.span), token.span)),
@@ -125,32 +148,34 @@ impl<'a> Lexer<'a> {
     }
 
     /// The register that must be next, and the width that its name says.
-    pub(super) fn register(&mut self) -> Result<(Width, Reg, Span), Fault> {
-        const WANTED: &str = "a register";
-        if let Some((word, span)) = self.take_short_word() {
-            return match words::register(word) {
-                Register::Is(width, reg) => Ok((width, reg, span)),
-                Register::Missing => Err(ErrorKind::Register.at(span)),
-                Register::Not => Err(ErrorKind::Expected { wanted: WANTED }.at(span)),
-            };
+    #[inline]
+    pub(super) fn register(&mut self) -> Result<(Width, Reg), Fault> {
+        match self.take_register() {
+            Some(found) => Ok(found),
+            None => self.register_behind_comments(),
         }
+    }
+
+    #[cold]
+    fn register_behind_comments(&mut self) -> Result<(Width, Reg), Fault> {
         let token = self.next()?;
         let word = if token.kind == Kind::Word { self.str(token.span) } else { "" };
         match words::register(word) {
-            Register::Is(width, reg) => Ok((width, reg, token.span)),
+            Register::Is(width, reg) => Ok((width, reg)),
             Register::Missing => Err(ErrorKind::Register.at(token.span)),
-            Register::Not => Self::expected(token, WANTED),
+            Register::Not => Self::expected(token, "a register"),
         }
     }
 
     /// The register that must be next, seen at this width.
+    #[inline]
     pub(super) fn register_at(&mut self, wanted: Width) -> Result<Reg, Fault> {
-        let (width, reg, span) = self.register()?;
-        if width == wanted { Ok(reg) } else { Err(ErrorKind::RegisterWidth { wanted }.at(span)) }
+        let (width, reg) = self.register()?;
+        if width == wanted { Ok(reg) } else { Err(ErrorKind::RegisterWidth { wanted }.at(self.last())) }
     }
 
     /// The number that begins with this token, which may be its sign.
-    pub(super) fn number_from(&mut self, token: Token, wanted: &'static str) -> Result<(i128, Span), Fault> {
+    pub(super) fn number_from(&mut self, token: Token, wanted: &'static str) -> Result<i128, Fault> {
         const MINUS: u32 = pack("-");
         const PLUS: u32 = pack("+");
         let (negative, digits) = match token.kind {
@@ -161,25 +186,40 @@ impl<'a> Lexer<'a> {
         match digits.kind {
             Kind::Number(number) => {
                 let number = i128::from(number);
-                Ok((if negative { -number } else { number }, token.span.to(digits.span)))
+                self.begin_last(token.span.start);
+                Ok(if negative { -number } else { number })
             }
             _ => Self::expected(digits, wanted),
         }
     }
 
     /// The number that must be next.
-    pub(super) fn number_of(&mut self, wanted: &'static str) -> Result<(i128, Span), Fault> {
+    pub(super) fn number_of(&mut self, wanted: &'static str) -> Result<i128, Fault> {
         let token = self.next()?;
         self.number_from(token, wanted)
     }
 
     /// The number that must be next, within a range.
+    #[inline]
     pub(super) fn number_in(&mut self, range: Range) -> Result<i64, Fault> {
-        let (number, span) = self.number_of("a number")?;
-        range.check(number, span)
+        self.number_in_or(range, "a number")
+    }
+
+    /// The same, where more than a number could stand.
+    #[inline]
+    pub(super) fn number_in_or(&mut self, range: Range, wanted: &'static str) -> Result<i64, Fault> {
+        match self.take_number() {
+            Some(number) if range.holds(number) => Ok(number),
+            Some(number) => range.check(number.into(), self.last()),
+            None => {
+                let number = self.number_of(wanted)?;
+                range.check(number, self.last())
+            }
+        }
     }
 
     /// A distance from a register, with its sign in front; 0 where there is none.
+    #[inline]
     pub(super) fn offset(&mut self, range: Range) -> Result<i64, Fault> {
         match self.next_byte() {
             b'+' | b'-' => self.number_in(range),
@@ -190,32 +230,30 @@ impl<'a> Lexer<'a> {
     /// The target of a jump: a label, `1f`, `+3`, or `pc+3`.
     pub(super) fn target(&mut self) -> Result<Target<'a>, Fault> {
         const WANTED: &str = "a label, or a distance in slots with its sign: `+3`";
+        if let Some(word) = self.take_word() {
+            return match word {
+                "pc" => Ok(Target::Distance(self.number_in_or(Range::FAR, "the distance behind `pc`")?)),
+                _ => Ok(Target::Label(Goes::Label(word))),
+            };
+        }
+        if matches!(self.next_byte(), b'+' | b'-') {
+            return Ok(Target::Distance(self.number_in_or(Range::FAR, WANTED)?));
+        }
         let token = self.next()?;
         match token.kind {
-            Kind::Word if self.str(token.span) == "pc" => {
-                let (distance, span) = self.number_of("the distance behind `pc`")?;
-                Ok(Target::Distance(Range::FAR.check(distance, span)?, token.span.to(span)))
-            }
-            Kind::Word => Ok(Target::Label(Goes::Label(self.str(token.span), token.span))),
-            Kind::Number(number) => {
-                let direction = self.take_direction();
-                let Some(forward) = direction else { return Self::expected(token, WANTED) };
-                let span = Span { end: self.at(), ..token.span };
-                Ok(Target::Label(Goes::Numbered { number, forward, span }))
-            }
-            Kind::Sign(_) => {
-                let (distance, span) = self.number_from(token, WANTED)?;
-                let distance = Range::FAR.check(distance, span)?;
-                Ok(Target::Distance(distance, span))
+            // A comment stood before it.
+            Kind::Word => Ok(Target::Label(Goes::Label(self.str(token.span)))),
+            Kind::Number(_) if self.take_direction() => {
+                Ok(Target::Label(Goes::Numbered(self.str(Span { end: self.at(), ..token.span }))))
             }
             _ => Self::expected(token, WANTED),
         }
     }
 
     /// A symbol's name: a word, or a map as the kernel names it, `map[id:5]`.
-    pub(super) fn symbol_from(&mut self, word: Span) -> Result<(&'a str, Span), Fault> {
+    pub(super) fn symbol_from(&mut self, word: Span) -> Result<&'a str, Fault> {
         if self.str(word) != "map" || !self.take(b'[') {
-            return Ok((self.str(word), word));
+            return Ok(self.str(word));
         }
         let wanted = "a map's id, such as `map[id:5]`";
         let (id, at) = self.word_of(wanted)?;
@@ -224,16 +262,20 @@ impl<'a> Lexer<'a> {
         }
         self.sign_of(b':', wanted)?;
         self.number_of(wanted)?;
-        let end = self.sign_of(b']', wanted)?;
-        let span = word.to(end);
-        Ok((self.str(span), span))
+        self.sign_of(b']', wanted)?;
+        Ok(self.str(word.to(self.last())))
     }
 
     /// The statement's end, behind which a listing may have named the target: `<f+0x10>`.
+    #[inline]
     pub(super) fn end(&mut self) -> Result<(), Fault> {
         if self.next_byte() == b'\n' {
             return Ok(());
         }
+        self.end_behind_more()
+    }
+
+    fn end_behind_more(&mut self) -> Result<(), Fault> {
         let token = self.next()?;
         match token.kind {
             Kind::End => Ok(()),

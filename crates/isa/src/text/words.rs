@@ -67,11 +67,8 @@ pub(super) enum Memory {
 }
 
 impl Memory {
-    pub(super) fn of(word: &str) -> Option<Memory> {
-        if word.len() > 3 {
-            return None;
-        }
-        let word = pack(word);
+    /// The type that a packed word names.
+    pub(super) fn of(word: u32) -> Option<Memory> {
         find(&UNSIGNED, word).map(Memory::Unsigned).or_else(|| find(&SIGNED, word).map(Memory::Signed))
     }
 
