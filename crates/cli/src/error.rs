@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use bpfasm::ErrorKind;
 use bpfasm::loader::{self, VerifierLog};
-use bpfasm::object::elf::ReadError;
+use bpfasm::object::elf::{ReadError, WriteError};
 
 use crate::build::{self, io_kind};
+use crate::diagnostic::count;
 use crate::hex::Digits;
 use crate::invocation;
 use crate::show::joined;
@@ -55,6 +56,32 @@ pub enum Error {
         path: PathBuf,
         /// Where and why.
         source: ReadError,
+    },
+    /// A text that is no program; what is wrong with it has been shown.
+    #[error("{}", count(*.errors))]
+    Text {
+        /// How many errors it has.
+        errors: usize,
+    },
+    /// An object that cannot be put into a file.
+    #[error("cannot write {}: {source}", path.display())]
+    NotWritable {
+        /// The file's path.
+        path: PathBuf,
+        /// Why.
+        source: WriteError,
+    },
+    /// Bytes of several sections, or of none.
+    #[error("bytes are those of one section with code; there is {}", list(sections))]
+    OneSection {
+        /// The sections with code.
+        sections: Vec<String>,
+    },
+    /// Bytes of code that refers to something outside of it.
+    #[error("`{symbol}` has a place in an object alone; write one with --format elf")]
+    NeedsObject {
+        /// The symbol.
+        symbol: String,
     },
     /// The library said no.
     #[error(transparent)]
@@ -212,7 +239,9 @@ impl Error {
             Self::Read { source, .. } | Self::Write { source, .. } => io_kind(source),
             Self::Output(_) | Self::Signals(_) | Self::WrongVerdicts { .. } => ErrorKind::Unexpected,
             Self::Build(error) => error.kind(),
-            Self::NotAnObject { .. } | Self::Object { .. } => ErrorKind::Malformed,
+            Self::NotAnObject { .. } | Self::Object { .. } | Self::Text { .. } | Self::NotWritable { .. } => {
+                ErrorKind::Malformed
+            }
             Self::Bpfasm(error) => error.kind(),
             Self::NoSuchKey(error) => error.kind(),
             Self::NoSuchProgram { .. }
@@ -229,6 +258,8 @@ impl Error {
             | Self::NoSamples { .. }
             | Self::Words { .. }
             | Self::SeveralNamed { .. }
+            | Self::OneSection { .. }
+            | Self::NeedsObject { .. }
             | Self::BinaryToTerminal => ErrorKind::Usage,
         }
     }

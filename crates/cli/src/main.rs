@@ -2,6 +2,7 @@
 
 mod build;
 mod cmd;
+mod diagnostic;
 mod duration;
 mod error;
 mod guard;

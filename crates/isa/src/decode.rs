@@ -102,16 +102,28 @@ fn row_of(slot: &Slot) -> Result<&'static Row, DecodeError> {
     }
 }
 
-/// A field of `op` that must be zero unless it is an operand or selects the row.
-fn reserved(op: Op, field: Field, open: bool, value: i64) -> Result<(), DecodeError> {
-    if open || value == 0 { Ok(()) } else { Err(DecodeError::Reserved { op, field, value }) }
+/// Checks that the fields are zero that `op` reserves.
+fn check_reserved(op: Op, slot: &Slot) -> Result<(), DecodeError> {
+    let used = op.used();
+    let clean = (used.dst | (slot.dst == 0))
+        & (used.src | (slot.src == 0))
+        & (used.off | (slot.off == 0))
+        & (used.imm | (slot.imm == 0));
+    if clean {
+        return Ok(());
+    }
+    let (field, value) = match () {
+        () if !used.dst && slot.dst != 0 => (Field::Dst, slot.dst.into()),
+        () if !used.src && slot.src != 0 => (Field::Src, slot.src.into()),
+        () if !used.off && slot.off != 0 => (Field::Off, slot.off.into()),
+        () => (Field::Imm, slot.imm.into()),
+    };
+    Err(DecodeError::Reserved { op, field, value })
 }
 
 /// The register that a field names; R0 where it is no operand.
 fn register(op: Op, field: Field, open: bool, index: u8) -> Result<Reg, DecodeError> {
-    if !open {
-        return Ok(Reg::R0);
-    }
+    let index = if open { index } else { 0 };
     Reg::from_index(index).ok_or(DecodeError::Register { op, field, index })
 }
 
@@ -121,12 +133,16 @@ fn high_half(row: &Row, second: Option<&Slot>) -> Result<i32, DecodeError> {
     let second = second.ok_or(DecodeError::Truncated { op })?;
     let [code, regs, off0, off1, ..] = second.to_bytes(crate::Endian::Little);
     let others = u32::from_le_bytes([code, regs, off0, off1]);
-    reserved(op, Field::SecondSlot, false, i64::from(others))?;
+    if others != 0 {
+        return Err(DecodeError::Reserved { op, field: Field::SecondSlot, value: others.into() });
+    }
     let used = match row.form {
         Form::LddwPseudo(kind) => kind.uses_high(),
         _ => true,
     };
-    reserved(op, Field::High, used, i64::from(second.imm))?;
+    if !used && second.imm != 0 {
+        return Err(DecodeError::Reserved { op, field: Field::High, value: second.imm.into() });
+    }
     Ok(second.imm)
 }
 
@@ -140,20 +156,15 @@ impl Insn {
     pub fn decode(slots: &[Slot]) -> Result<Insn, DecodeError> {
         let (slot, rest) = slots.split_first().ok_or(DecodeError::Empty)?;
         let row = row_of(slot)?;
-        let Row { op, form, select, .. } = *row;
-        let open = form.operands();
-        let selects = |field| select.is_some_and(|select| select.field() == field);
-        reserved(op, Field::Dst, open.dst, i64::from(slot.dst))?;
-        reserved(op, Field::Src, open.src || selects(Field::Src), i64::from(slot.src))?;
-        reserved(op, Field::Off, open.off || selects(Field::Off), i64::from(slot.off))?;
-        reserved(op, Field::Imm, open.imm || selects(Field::Imm), i64::from(slot.imm))?;
+        let (op, open) = (row.op, row.op.operands());
+        check_reserved(op, slot)?;
         Ok(Insn {
             op,
             dst: register(op, Field::Dst, open.dst, slot.dst)?,
             src: register(op, Field::Src, open.src, slot.src)?,
             off: if open.off { slot.off } else { 0 },
             imm: if open.imm { slot.imm } else { 0 },
-            high: if form.is_wide() { high_half(row, rest.first())? } else { 0 },
+            high: if row.form.is_wide() { high_half(row, rest.first())? } else { 0 },
         })
     }
 }

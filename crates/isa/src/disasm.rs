@@ -24,7 +24,7 @@ pub struct Insns<'a> {
 
 impl<'a> Insns<'a> {
     /// The next instruction with its place and the slots that it came from.
-    fn step(&mut self) -> Option<(SlotIx, &'a [Slot], Result<Insn, DecodeError>)> {
+    pub(crate) fn step(&mut self) -> Option<(SlotIx, &'a [Slot], Result<Insn, DecodeError>)> {
         if self.rest.is_empty() {
             return None;
         }

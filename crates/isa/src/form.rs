@@ -121,6 +121,7 @@ impl Operands {
 
 impl Form {
     /// Which fields are operands: `d`st, `s`rc, `o`ff, `i`mm.
+    /// It is read from the table by `Op::operands`.
     pub(crate) const fn operands(self) -> Operands {
         use Operand::{K, X};
         Operands::new(match self {

@@ -335,13 +335,13 @@ impl Insn {
     /// The register in the dst field, if the form has one there: written by arithmetic and loads, the address of stores
     /// and atomics, the first operand of jumps.
     pub fn dst(&self) -> Option<Reg> {
-        self.form().operands().dst.then_some(self.dst)
+        self.op.operands().dst.then_some(self.dst)
     }
 
     /// The register in the src field, if the form has one there: the second operand, the address of loads, the value of
     /// stores.
     pub fn src(&self) -> Option<Reg> {
-        self.form().operands().src.then_some(self.src)
+        self.op.operands().src.then_some(self.src)
     }
 
     /// The offset: bytes in loads and stores, slots in jumps, 0 where the form has none.
@@ -422,6 +422,15 @@ impl Insn {
 
     /// Its slots.
     pub fn encode(&self) -> Encoded {
+        match self.slots() {
+            (slot, None) => Encoded::one(slot),
+            (first, Some(second)) => Encoded::two(first, second),
+        }
+    }
+
+    /// Its slot, and the second one of LDDW.
+    #[inline]
+    pub(crate) fn slots(&self) -> (Slot, Option<Slot>) {
         let row = self.op.row();
         let mut slot =
             Slot { code: row.code, dst: self.dst.index(), src: self.src.index(), off: self.off, imm: self.imm };
@@ -431,10 +440,6 @@ impl Insn {
             Some(Select::Imm(value)) => slot.imm = value,
             None => {}
         }
-        if row.form.is_wide() {
-            Encoded::two(slot, Slot { imm: self.high, ..Slot::default() })
-        } else {
-            Encoded::one(slot)
-        }
+        (slot, row.form.is_wide().then(|| Slot { imm: self.high, ..Slot::default() }))
     }
 }

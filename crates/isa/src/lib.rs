@@ -19,6 +19,7 @@
 //! | [`label`] | programs whose jumps name labels ([`Assembler`]) |
 //! | [`print`], [`disasm`] | text as `llvm-objdump -d` prints it |
 //! | [`kernel`] | text as the kernel's verifier and `bpftool` print it |
+//! | [`text`] | text to instructions: [`text::assemble`], and back: [`text::source`] |
 //! | [`helper`] | the kernel's helper functions by number ([`HelperId`]) |
 //!
 //! Everything expands from the table or is driven by it: constructor, encoder, decoder and printer cannot disagree on
@@ -78,6 +79,7 @@ pub mod print;
 pub mod reg;
 pub mod slot;
 pub mod table;
+pub mod text;
 
 pub use decode::DecodeError;
 pub use form::{Field, Form};

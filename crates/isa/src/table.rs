@@ -21,7 +21,7 @@
 //! That `match` has no wildcard: a form without a row, or with two, does not compile.
 
 use crate::{
-    form::Form,
+    form::{Form, Operands},
     level::{Class, CpuLevel, Group, KernelVersion},
     operand::{
         AluOp, Extend, JmpOp, Narrow,
@@ -98,7 +98,7 @@ macro_rules! opcodes {
             )] $op,)+
         }
 
-        static TABLE: [Row; Op::ALL.len()] = [$(Row {
+        pub(crate) static TABLE: [Row; Op::ALL.len()] = [$(Row {
             op: Op::$op,
             name: stringify!($op),
             text: $text,
@@ -349,7 +349,36 @@ const fn by_code() -> [(usize, usize); 256] {
     spans
 }
 
+/// The fields of each row that carry operands, and those that carry operands or select it: the others are reserved.
+static OPERANDS: [(Operands, Operands); Op::ALL.len()] = {
+    let mut operands = [(Form::Exit.operands(), Form::Exit.operands()); Op::ALL.len()];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let open = TABLE[row].form.operands();
+        let mut used = open;
+        match TABLE[row].select {
+            Some(Select::Src(_)) => used.src = true,
+            Some(Select::Off(_)) => used.off = true,
+            Some(Select::Imm(_)) => used.imm = true,
+            None => {}
+        }
+        operands[row] = (open, used);
+        row += 1;
+    }
+    operands
+};
+
 impl Op {
+    /// Which of its fields carry operands.
+    pub(crate) fn operands(self) -> Operands {
+        OPERANDS[self as usize].0
+    }
+
+    /// Which of its fields are not reserved.
+    pub(crate) fn used(self) -> Operands {
+        OPERANDS[self as usize].1
+    }
+
     /// The table's row for this instruction.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]

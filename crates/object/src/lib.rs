@@ -19,7 +19,8 @@
 //! 2. [`btf`]: types, their encoder and parser.
 //! 3. [`Object`] with [`Object::add_datasecs`], which tells BTF about licence and maps.
 //! 4. [`elf`]: [`read`](elf::read) and `write` (feature `write`, on by default).
-//! 5. [`relocate`]: [`image`](relocate::image) makes of a program what BPF_PROG_LOAD takes.
+//! 5. [`assembly`]: an assembled text as an object.
+//! 6. [`relocate`]: [`image`](relocate::image) makes of a program what BPF_PROG_LOAD takes.
 //!
 //! Nothing here makes a system call or asks about the running kernel: the same input gives the same output on every
 //! machine. Readers take bytes that nobody vouches for: errors name a byte offset, nothing panics, and memory stays in
@@ -58,6 +59,7 @@
 
 extern crate alloc;
 
+pub mod assembly;
 pub mod btf;
 mod cursor;
 mod datasec;

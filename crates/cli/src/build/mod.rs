@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use bpfasm::ErrorKind;
+use bpfasm_isa::CpuLevel;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -82,14 +83,21 @@ pub enum Cpu {
     V4,
 }
 
+impl Cpu {
+    /// The level, as the instruction table has it.
+    pub const fn level(self) -> CpuLevel {
+        match self {
+            Self::V1 => CpuLevel::V1,
+            Self::V2 => CpuLevel::V2,
+            Self::V3 => CpuLevel::V3,
+            Self::V4 => CpuLevel::V4,
+        }
+    }
+}
+
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-            Self::V3 => "v3",
-            Self::V4 => "v4",
-        })
+        self.level().fmt(f)
     }
 }
 

@@ -98,12 +98,16 @@ impl Args {
 }
 
 /// The file's name with `.o` for its extension, in the current folder, as `cc -c` does.
-fn default_output(file: &Path) -> PathBuf {
+pub(super) fn default_output(file: &Path) -> PathBuf {
     Path::new(file.file_name().unwrap_or(OsStr::new("out"))).with_extension("o")
 }
 
 /// Writes to a path, or to standard output for `-`.
-fn write(path: &Path, bytes: &[u8], out: &mut impl Write) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// It can't be written, or would put an object's bytes on a terminal.
+pub(super) fn write(path: &Path, bytes: &[u8], out: &mut impl Write) -> Result<(), Error> {
     if path != Path::new("-") {
         return fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source });
     }

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and what it does. A noun that has verbs of its own is a folder.
 
+mod asm;
 mod attach;
 mod build;
 mod cgroup;
@@ -26,6 +27,7 @@ pub enum Command {
     Build(build::Args),
     Run(run::Args),
     Check(check::Args),
+    Asm(asm::Args),
     Disasm(disasm::Args),
     Attach(attach::Args),
     Detach(detach::Args),
@@ -57,6 +59,7 @@ impl Command {
             Self::Build(args) => args.run(out),
             Self::Run(args) => args.run(out),
             Self::Check(args) => args.run(out),
+            Self::Asm(args) => args.run(out),
             Self::Disasm(args) => args.run(out),
             Self::Attach(args) => args.run(),
             Self::Detach(args) => args.run(),
