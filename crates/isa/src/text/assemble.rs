@@ -30,7 +30,7 @@ use crate::{
 /// Everything that is wrong with it, in the order of the text.
 pub fn assemble<'a>(text: &'a str, options: &Options) -> Result<Unit<'a>, Vec<Error>> {
     let mut assembly = Assembly::new(text, options);
-    while assembly.lexer.to_statement() {
+    while assembly.lexer.find_statement() {
         if let Err(error) = assembly.line() {
             assembly.errors.push(*error);
             assembly.lexer.skip_statement();

@@ -157,7 +157,7 @@ impl<'a> Lexer<'a> {
 
     /// Passes over all lines up to the next `.section` or `.text`.
     pub(super) fn skip_to_section(&mut self) {
-        while self.to_statement() {
+        while self.find_statement() {
             let line = self.text.get(self.at..).unwrap_or_default();
             if line.starts_with(".section") || line.starts_with(".text") {
                 return;
@@ -217,11 +217,11 @@ impl<'a> Lexer<'a> {
     }
 
     /// Passes over line breaks, separators, blanks and lines of comment, up to a statement. `false` at the text's end.
-    pub(super) fn to_statement(&mut self) -> bool {
+    pub(super) fn find_statement(&mut self) -> bool {
         loop {
             self.skip_blanks();
             match self.byte(0) {
-                b'\n' => self.to_line(),
+                b'\n' => self.find_line(),
                 b';' if self.at == 0 => self.skip_line(),
                 b';' => self.at += 1,
                 0 if self.at >= self.text.len() => return false,
@@ -233,7 +233,7 @@ impl<'a> Lexer<'a> {
 
     /// Passes over a line break.
     #[inline]
-    fn to_line(&mut self) {
+    fn find_line(&mut self) {
         self.at += 1;
         self.line = self.line.saturating_add(1);
         self.semicolon_comments = false;
