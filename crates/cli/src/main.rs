@@ -84,6 +84,8 @@ mod tests {
     fn examples(command: &Command) -> Vec<String> {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let lines = text.lines().filter_map(|line| line.strip_prefix("  ")).flat_map(|line| line.split(" && "));
+        // What comes out of a pipe is a verb's standard input.
+        let lines = lines.filter_map(|line| line.rsplit(" | ").next());
         lines.filter(|line| line.contains("bpfasm")).map(str::to_owned).collect()
     }
 
